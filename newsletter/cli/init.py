@@ -216,7 +216,7 @@ def _send_first(folder: Path, answers: Answers, output: Output) -> int:
 def _next_steps(folder: Path, answers: Answers) -> str:
     unsubscribe = f"reply to {answers.operator}"
     if answers.url:
-        unsubscribe = f"use the pages, which it serves: let {answers.url} lead to it"
+        unsubscribe = f"use the pages: let {answers.url} lead to http://127.0.0.1:8000"
     return f"""\
 Next:
   cd {quote(str(folder))}

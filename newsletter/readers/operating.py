@@ -25,7 +25,7 @@ from newsletter.model import (
 )
 from newsletter.model.closed_sets import complete
 from newsletter.model.zones import load_zone
-from newsletter.ports import Operator, Pages
+from newsletter.ports import Issues, Operator, Pages
 from newsletter.readers.due import (
     DefaultSchedule,
     Due,
@@ -55,7 +55,7 @@ STATUS_WORDS: Mapping[Status, str] = complete(
     {
         "unconfirmed": "has not confirmed the address",
         "waiting": "waits for your approval",
-        "confirmed": "gets emails",
+        "confirmed": "is subscribed",
         "unsubscribed": "has unsubscribed",
         "blocked": "is blocked",
         "removed": "was removed from the readers' file",
@@ -64,7 +64,7 @@ STATUS_WORDS: Mapping[Status, str] = complete(
 """A reader's status in words that follow the address."""
 
 
-class OperatedStore(Pages, Operator, Protocol):
+class OperatedStore(Pages, Issues, Operator, Protocol):
     """What these use cases need of the store."""
 
 
@@ -134,9 +134,15 @@ class OperatorService:
         )
 
     def next_letter(self, reader: Reader, now: datetime) -> Due | None:
-        """The next issue that is due for a reader, by the scheduler's own rule."""
+        """The next issue that is due for a reader, by the scheduler's own rule.
+
+        An issue that the operator has cancelled is none.
+        """
 
         def unplanned(day: date, readers: Sequence[int]) -> Sequence[int]:
+            state = self.store.issue_state(day)
+            if state is not None and state[0] == "cancelled":
+                return ()
             planned = self.store.planned_readers(day, among=readers)
             return [number for number in readers if number not in planned]
 

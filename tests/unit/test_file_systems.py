@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from newsletter.app.files import store_place
-from newsletter.stores import unsafe_place
+from newsletter.errors import StoreError
+from newsletter.stores import copy_store, unsafe_place
 from newsletter.stores.file_systems import network_file_system, network_type
 
 MOUNTS = r"""22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
@@ -64,3 +65,8 @@ def test_store_on_a_network_file_system_is_warned_of(
     assert "use PostgreSQL" in unsafe_place("sqlite:////srv/newsletter.db")
     assert unsafe_place("sqlite:////srv/local/newsletter.db") == ""
     assert unsafe_place("postgresql://u@h/srv/newsletter.db") == ""
+
+
+def test_copy_into_a_missing_folder_names_it(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="backups does not exist; make it first"):
+        copy_store(f"sqlite:///{tmp_path}/newsletter.db", tmp_path / "backups" / "today.db")

@@ -9,6 +9,7 @@ import pytest
 from newsletter.errors import UsageError
 from newsletter.letter.links import Keyring
 from newsletter.model import Consent, Filter, OperatorAct, Publication, Reader, Status
+from newsletter.publisher.publishing import cancel
 from newsletter.readers.due import DefaultSchedule, Due
 from newsletter.readers.operating import COMMAND_LINE, OperatorService
 from newsletter.readers.service import Note, ReaderService, is_erased
@@ -177,6 +178,13 @@ def test_issue_that_is_due_now_is_the_next(desk: Desk) -> None:
     reader = desk.ada()
     assert desk.service.next_letter(reader, zurich(3, 9)) == Due(
         date(2026, 8, 3), zurich(3, 7), [reader.id]
+    )
+
+
+def test_cancelled_issue_is_not_the_next(desk: Desk) -> None:
+    cancel(desk.service.store, date(2026, 8, 3))
+    assert desk.service.next_letter(desk.ada(), zurich(3, 9)) == Due(
+        date(2026, 8, 4), zurich(4, 7), [desk.ada().id]
     )
 
 
