@@ -137,6 +137,7 @@ def test_unknown_readers_are_counted_and_not_confused(restored: JournaledStore, 
 
 
 def test_unrestored_store_goes_on(store: JournaledStore, url: str, journal: SendJournal) -> None:
+    store.skip_issue(DAY, reason="no source answered", now=NOON)
     assert not store.has_lost_its_journal()
     freeze_one_issue(store, "ada", "bob", "cec")
     ada, bob, cec = claim(store)

@@ -315,7 +315,7 @@ class Journaled(Store, Protocol):
         """The addresses of all readers."""
 
     def has_lost_its_journal(self) -> bool:
-        """Whether letters may have left that no journal knows: there are issues, but no journal."""
+        """Whether letters may have left that no journal knows: waves without a journal."""
 
     def lacks(self, journal: SendJournal) -> str:
         """What a journal knows and this store does not, in words; empty if there is nothing."""
