@@ -182,6 +182,7 @@ def daemon(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.terminate()
         process.wait()
+        log.close()
 
 
 def family(process: int) -> list[int]:

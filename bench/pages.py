@@ -129,7 +129,8 @@ def up(port: int) -> None:
     """Wait until the pages answer."""
     for _ in range(600):
         try:
-            ask(http.client.HTTPConnection("127.0.0.1", port), "/robots.txt")
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+                ask(connection, "/robots.txt")
         except OSError:
             Event().wait(0.1)
         else:
