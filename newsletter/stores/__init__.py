@@ -100,6 +100,7 @@ def copy_store(url: str, file: Path) -> None:
     from newsletter.stores.sql.engine import Database  # noqa: PLC0415 - as above
 
     if not file.absolute().parent.is_dir():
-        raise StoreError(f"{file}: the folder {file.parent} does not exist; make it first")
+        folder = f"the folder {file.parent} does not exist; make it first"
+        raise StoreError(f"{file} cannot be written: {folder}")
     with contextlib.closing(Database(url)) as database:
         database.copy(file)
