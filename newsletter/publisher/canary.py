@@ -67,9 +67,10 @@ def find_turn(store: Store, canary: Canary | None, day: date, now: datetime) -> 
         return Turn(first, hold=wrong)
     if canary.wait is None:
         return Turn(first, hold="the first emails have left; it waits for your approval")
+    until = store.wave_heads(day)[0].frozen_at + canary.wait
+    if now < until:
+        return Turn(first, until=until)
     this, *earlier = _sizes_up_to(store, day)
-    if now < this.frozen + canary.wait:
-        return Turn(first, until=this.frozen + canary.wait)
     unusual = what_is_unusual(this, earlier)
     return Turn(first, hold=unusual, is_over=not unusual)
 
