@@ -15,6 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from newsletter.app.event_loop import is_set_within, set_by_stop_signals
 from newsletter.app.files import write_private
 from newsletter.app.keys import secret_files
 from newsletter.app.locks import LiveProcess, live_processes
@@ -217,11 +218,8 @@ def woken_by_hangup(
 
 async def stay_reloadable(reloading: Reloading) -> None:
     """Give signs of life until SIGTERM or SIGINT; SIGHUP takes in a changed configuration."""
-    clock, stopping = reloading.app.clock, asyncio.Event()
+    clock, stopping = reloading.app.clock, set_by_stop_signals()
     started, name = clock.now(), f"serve on {platform.node()}"
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
 
     def beat(said: str = "") -> None:
         about = (reloading.configuration, reloading.changed())
@@ -234,10 +232,9 @@ async def stay_reloadable(reloading: Reloading) -> None:
         await asyncio.to_thread(beat)
 
     with woken_by_hangup(reloading, stopping, turn):
-        while not stopping.is_set():
+        await turn()
+        while not await is_set_within(stopping, TICK):
             await turn()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), TICK.total_seconds())
     await asyncio.to_thread(beat, "stopped")
 
 

@@ -8,15 +8,15 @@ import asyncio
 import itertools
 import logging
 import platform
-import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 
 from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from newsletter.app.event_loop import is_set_within, set_by_stop_signals
 from newsletter.app.long_life import give_memory_back
 from newsletter.app.mailboxes import mailboxes_of
 from newsletter.app.ping import DailyPings, pings_of
@@ -111,7 +111,7 @@ class Scheduler:
         )
         scheduler.start()
         try:
-            while not await _is_set_within(stopping, TICK):
+            while not await is_set_within(stopping, TICK):
                 reschedule(job, self.publisher.clock.now())
         finally:
             scheduler.shutdown(wait=False)
@@ -235,15 +235,6 @@ def _name_skipped(state: SchedulerState) -> list[str]:
     return skipped if more <= 0 else [*skipped[:MAX_NAMED], f"and {more} more readers"]
 
 
-async def _is_set_within(event: asyncio.Event, time: timedelta) -> bool:
-    """Wait for an event at most this long; returns whether it was set."""
-    try:
-        await asyncio.wait_for(event.wait(), time.total_seconds())
-    except TimeoutError:
-        return False
-    return True
-
-
 def reschedule(job: Job, now: datetime) -> None:
     """Run a job now whose next time is far ahead because the clock was set back."""
     if job.next_run_time - now > TICK:
@@ -256,10 +247,7 @@ async def stay_awake(reloading: Reloading) -> None:
     Raises:
         StoreError: the store cannot be read or written at the start.
     """
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = set_by_stop_signals()
     with reloading.app.run_lock("run") as run_lock:
         newsletter = _Newsletter(reloading, run_lock)
         with woken_by_hangup(reloading, stopping, newsletter.scheduler.hurry):

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from newsletter.app.event_loop import set_by_stop_signals
 from newsletter.ports import Clock
 from newsletter.publisher.fetching import Backoff
 
@@ -90,14 +91,11 @@ async def keep_running(children: Sequence[Child]) -> None:
 
     SIGHUP goes to each of them.
     """
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = set_by_stop_signals()
 
     def reload_all() -> None:
         for child in children:
             child.reload()
 
-    loop.add_signal_handler(signal.SIGHUP, reload_all)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload_all)
     await asyncio.gather(*(child.keep(stopping) for child in children))
