@@ -29,7 +29,7 @@ from newsletter.model import (
     Settlement,
 )
 from newsletter.model.windows import CLAIM_LEASE, DRAIN, MAX_MARK_AGE, RENEW_INTERVAL, RETRY_WAITS
-from newsletter.ports import Clock, Ledger, Transport
+from newsletter.ports import Clock, Ledger, RunLock, Transport
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,12 @@ NOT_BUILT = "not sent: unexpected"
 def next_try(attempt: int, now: datetime) -> datetime:
     """When a letter deferred on this attempt (from 1) is tried again."""
     return now + RETRY_WAITS[min(max(attempt, 1), len(RETRY_WAITS)) - 1]
+
+
+def take_over(ledger: Ledger, day: date, run_lock: RunLock, now: datetime) -> None:
+    """End the leases of runs that are gone, so that the next claim takes their letters over."""
+    gone = run_lock.gone(ledger.claiming_runs(day))
+    ledger.end_leases(day, gone, now=now)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
 
-from newsletter.delivery.delivering import DeliveryRun
+from newsletter.delivery.delivering import DeliveryRun, take_over
 from newsletter.delivery.refusals import refuses_reader
 from newsletter.delivery.store_wait import StoreWait
 from newsletter.letter.message import BroadcastBuilder
@@ -95,12 +95,7 @@ async def send_broadcast(  # noqa: PLR0913 - each is a choice of its own
     wait, ledger = wait or StoreWait(clock, limit=timedelta()), store.broadcast_ledger(number)
     note = await wait.until_done(lambda: store.broadcast(number))
     builder, day = BroadcastBuilder(note, publisher.keyring), note.at.date()
-
-    def take_over() -> None:
-        gone = run_lock.gone(ledger.claiming_runs(day))
-        ledger.end_leases(day, gone, now=clock.now())
-
-    await wait.until_done(take_over)
+    await wait.until_done(lambda: take_over(ledger, day, run_lock, clock.now()))
     counts = await DeliveryRun(
         ledger,
         transport,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from newsletter.delivery.delivering import DeliveryRun
+from newsletter.delivery.delivering import DeliveryRun, take_over
 from newsletter.delivery.refusals import refuses_reader
 from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import Isolated, UsageError, describe
@@ -211,12 +211,7 @@ async def publish(  # noqa: PLR0913 - each is a choice of its own
         StoreError: the store cannot be read or written; the same call later continues.
     """
     wait = wait or StoreWait(publisher.clock, limit=timedelta())
-
-    def take_over() -> None:
-        gone = run_lock.gone(publisher.store.claiming_runs(day))
-        publisher.store.end_leases(day, gone, now=publisher.clock.now())
-
-    await wait.until_done(take_over)
+    await wait.until_done(lambda: take_over(publisher.store, day, run_lock, publisher.clock.now()))
     allowed = await wait.until_done(lambda: take_turn(publisher, day, readers))
     mailer = IssueMailer(publisher.store, publisher.keyring)
     counts = await DeliveryRun(

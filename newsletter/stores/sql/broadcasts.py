@@ -40,6 +40,7 @@ from newsletter.model.windows import RETRY_PERIOD
 from newsletter.ports import Broadcasts, Ledger
 from newsletter.stores.logic import OTHER_BYTES, claim_token, reply_of, run_of
 from newsletter.stores.sql import schema
+from newsletter.stores.sql.deliveries import KeptOutcomes, doubt_values
 from newsletter.stores.sql.engine import Database, Queries, Task, lock_task
 from newsletter.stores.sql.statements import batches, insert_new, select_in
 
@@ -48,13 +49,6 @@ _NOTES, _ROWS, _READERS = (
     schema.broadcast_deliveries.c,
     schema.readers.c,
 )
-
-_DOUBT: Mapping[str, Any] = {
-    "state": sa.case((_ROWS.doubts > 0, "held"), else_="unknown"),
-    "doubts": _ROWS.doubts + 1,
-    "lease_until": None,
-}
-"""The changes of a delivery whose outcome is unknown: it is sent again once, and then held."""
 
 
 class BroadcastQueries(Queries, Broadcasts):
@@ -151,13 +145,12 @@ def _is_due(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(_ROWS.state.in_(FREE) & may_go, lost)
 
 
-class BroadcastLedger(Ledger):
+class BroadcastLedger(KeptOutcomes):
     """The ledger of one note."""
 
     def __init__(self, database: Database, number: int) -> None:
         self._database, self._number = database, number
         self._mine = _ROWS.broadcast == number
-        self._kept: tuple[Settlement, ...] = ()
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
@@ -195,9 +188,7 @@ class BroadcastLedger(Ledger):
         readers: Collection[int] | None = None,
         resend: bool = True,
     ) -> tuple[Claim, ...]:
-        if kept := self._kept:
-            self.settle(kept, now=now)
-            self._kept = self._kept[len(kept) :]
+        self._record_kept(now)
         with self._writing() as connection:
             self._end_what_is_over(connection, now, resend=resend)
             rows = self._free(connection, limit, now, readers)
@@ -226,7 +217,7 @@ class BroadcastLedger(Ledger):
         over = _ROWS.lease_until <= now
         nothing = {"token": None, "lease_until": None}
         self._update(connection, over, _ROWS.state == "claimed", state="pending", **nothing)
-        self._update(connection, over, _ROWS.state == "committing", **_DOUBT)
+        self._update(connection, over, _ROWS.state == "committing", **doubt_values(_ROWS.doubts))
         if not resend:
             self._update(connection, _ROWS.state == "unknown", state="held", settled=now)
         old = (_ROWS.state == "deferred", _ROWS.planned <= now - RETRY_PERIOD)
@@ -330,7 +321,7 @@ class BroadcastLedger(Ledger):
             claim, outcome = one.claim, one.outcome
             values: dict[str, Any] = {"state": STATE_AFTER[type(outcome)], "lease_until": None}
             if isinstance(outcome, Unknown):
-                values |= _DOUBT
+                values |= doubt_values(_ROWS.doubts)
             if not isinstance(outcome, NotSent):  # a claim given back was no attempt
                 values["attempts"] = claim.attempt
             again = one.next_try if isinstance(outcome, Deferred) else None
@@ -341,10 +332,6 @@ class BroadcastLedger(Ledger):
             )
             values |= {"reply": reply_of(outcome), "next_try": again, "settled": now}
             self._update(connection, *under_claim, token=None, **values)
-
-    @override
-    def keep(self, settlements: Sequence[Settlement]) -> None:
-        self._kept += tuple(settlements)
 
 
 def _is_of(run: str) -> sa.ColumnElement[bool]:

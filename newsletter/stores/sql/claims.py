@@ -23,11 +23,11 @@ from newsletter.model import (
     Settlement,
 )
 from newsletter.model.windows import RETRY_PERIOD, RETRY_WAITS
-from newsletter.ports import Ledger
 from newsletter.stores.logic import claim_token, run_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.deliveries import (
     DELIVERIES,
+    KeptOutcomes,
     attempts_without_mark,
     doubt_values,
     lock_deliveries,
@@ -53,22 +53,8 @@ class FreeDelivery(NamedTuple):
     edition: StoredEdition
 
 
-class ClaimQueries(EditionQueries, Ledger):
+class ClaimQueries(EditionQueries, KeptOutcomes):
     """The claims of :class:`newsletter.ports.Ledger`."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self._kept: tuple[Settlement, ...] = ()
-
-    @override
-    def keep(self, settlements: Sequence[Settlement]) -> None:
-        self._kept += tuple(settlements)
-
-    def _record_kept(self, now: datetime) -> None:
-        """Record the outcomes that were kept; a second time changes nothing."""
-        if kept := self._kept:
-            self.settle(kept, now=now)
-            self._kept = self._kept[len(kept) :]
 
     @override
     def claim(

@@ -1,15 +1,34 @@
 """Changes of deliveries that several queries share: locking, updating, recording as decided."""
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from typing_extensions import override
 
-from newsletter.model import DECIDING
+from newsletter.model import DECIDING, Settlement
+from newsletter.ports import Ledger
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.statements import Driver, batches, json_rows, lock, run
 
 DELIVERIES = schema.deliveries.c  # the columns of the ledger
+
+
+class KeptOutcomes(Ledger):
+    """Outcomes that could not be recorded, in memory until the next claim."""
+
+    _kept: tuple[Settlement, ...] = ()
+
+    @override
+    def keep(self, settlements: Sequence[Settlement]) -> None:
+        self._kept += tuple(settlements)
+
+    def _record_kept(self, now: datetime) -> None:
+        """Record the outcomes that were kept; a second time changes nothing."""
+        if kept := self._kept:
+            self.settle(kept, now=now)
+            self._kept = self._kept[len(kept) :]
 
 
 def lock_deliveries(
@@ -29,14 +48,16 @@ def update_deliveries(
         connection.execute(sa.update(schema.deliveries).where(theirs).values(values))
 
 
-def doubt_values() -> dict[str, sa.ColumnElement[Any]]:
-    """The changes of a delivery whose outcome is unknown.
+def doubt_values(
+    doubts: sa.ColumnElement[int] = DELIVERIES.doubts,
+) -> dict[str, sa.ColumnElement[Any]]:
+    """The changes of a delivery whose outcome is unknown; ``doubts`` is its column.
 
     A letter is sent again once, with the same bytes and Message-ID; in doubt again, it is held.
     """
     return {
-        "state": sa.case((DELIVERIES.doubts > 0, "held"), else_="unknown"),
-        "doubts": DELIVERIES.doubts + 1,
+        "state": sa.case((doubts > 0, "held"), else_="unknown"),
+        "doubts": doubts + 1,
         "lease_until": sa.null(),
     }
 
