@@ -8,6 +8,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -54,15 +55,17 @@ class Replays:
         asked = hashlib.sha256(call.request.url.path.encode() + b"\n" + call.body).hexdigest()
         if (known := self._begin(place, asked, call.context.now)) is not None:
             return known
-        try:
+        with ExitStack() as on_error:
+            on_error.callback(self._forget, place)
             made = make()
-        except BaseException:
-            with self._lock:
-                self._kept.pop(place, None)
-            raise
+            on_error.pop_all()
         with self._lock:
             self._kept[place] = _Kept(call.context.now, asked, made)
         return made
+
+    def _forget(self, place: tuple[str, str]) -> None:
+        with self._lock:
+            self._kept.pop(place, None)
 
     def _begin(self, place: tuple[str, str], asked: str, now: datetime) -> Response | None:
         with self._lock:
