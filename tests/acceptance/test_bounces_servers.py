@@ -20,6 +20,7 @@ from newsletter.errors import MailboxLoginError
 from newsletter.letter.links import bounce_tag
 from tests.support.bounce_mails import postfix_bounce
 from tests.support.cli import Newsletter
+from tests.support.daemons import wait_until
 from tests.support.dovecot import PASSWORD, USER, Dovecot, running_dovecot
 from tests.support.factories import NOON
 from tests.support.logs import log_lines
@@ -106,6 +107,7 @@ def test_wrong_password_is_tried_once(newsletter: Newsletter, dovecot: Dovecot, 
     assert len(told) == 1
     assert f"check bounces.{kind}.username and bounces.{kind}.password" in told[0]
     assert "quite wrong" not in told[0]
+    wait_until(lambda: "auth failed" in dovecot.log)  # it writes that after its answer
     assert dovecot.log.count("auth failed") == 1
     findings = examine(newsletter.folder / "newsletter.yaml", None)
     assert next(one.state for one in findings if one.name == "bounces") == "wrong"
