@@ -25,7 +25,8 @@ class Item:
     ``feed:https://a.org/rss#guid-1``); :mod:`newsletter.papers.names` parses them. Those in
     ``shared``, addresses too, belong to several items of the source and name none. ``listed`` is
     the date of its list, if that was read days later; ``published_month`` is the first day of the
-    month of publication, if the day is not known.
+    month of publication, if the day is not known. ``sources`` are the names of those that listed
+    it, the first one first; a paper that was stored before they were recorded has none.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Item:
     announcement: Announcement = "new"
     withdrawn: bool = False
     shared: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

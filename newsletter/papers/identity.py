@@ -174,7 +174,7 @@ def merge_items(known: Item, newcomer: Item) -> Item:
     """A known item updated by what a source lists now.
 
     Fields come from the higher version, and empty ones from the other; upvotes, comments and stars
-    are the newcomer's if it has any. Ids and categories are joined. A withdrawal stays,
+    are the newcomer's if it has any. Ids, categories and sources are joined. A withdrawal stays,
     and so does the date of the first listing.
     """
     newer = (newcomer.version or 0) > (known.version or 0)
@@ -183,7 +183,7 @@ def merge_items(known: Item, newcomer: Item) -> Item:
     for name in ("upvotes", "comments", "code_stars"):
         count = getattr(newcomer, name)
         merged[name] = getattr(known, name) if count is None else count
-    for name in ("ids", "categories", "shared"):
+    for name in ("ids", "categories", "shared", "sources"):
         merged[name] = tuple(dict.fromkeys((*getattr(known, name), *getattr(newcomer, name))))
     return replace(known, **merged | {"announcement": known.announcement, "listed": known.listed})
 

@@ -165,7 +165,7 @@ class Poll:
         first = self.since or first_owed(rows, replies)
         return [
             IdentifiedItem(
-                item=replace(item, listed=listing.day) if self._is_late(reply) else item,
+                item=self._as_listed(item, listing, reply),
                 identity=identity,
                 past=(listing.past or reply.request.day < first)
                 and not self._is_requested(listing, item),
@@ -174,6 +174,11 @@ class Poll:
             for reply in replies
             for (listing, item), identity in zip(reply.listed_items, reply.identities, strict=True)
         ]
+
+    def _as_listed(self, item: Item, listing: Listing, reply: Reply) -> Item:
+        """An item with the name of this source and, if its list is late, the list's date."""
+        listed = listing.day if self._is_late(reply) else item.listed
+        return replace(item, sources=(self.source.name,), listed=listed)
 
     def _is_late(self, reply: Reply) -> bool:
         """Whether a list is read so late that letters say its date."""

@@ -265,6 +265,7 @@ def test_every_item_field_round_trips(store: Store) -> None:
         announcement="cross",
         withdrawn=True,
         shared=("https://example.org/toc",),
+        sources=("arXiv", "Hugging Face"),
     )
     assert all(getattr(whole, field.name) != field.default for field in fields(Item))
     store.ingest(DAY, HEALTH, [IdentifiedItem(whole, identity("arxiv:1"))], now=NOON)

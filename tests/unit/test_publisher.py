@@ -125,6 +125,16 @@ def test_issue_reaches_every_reader_once(publisher: Publisher) -> None:
     assert sample_reader(publisher).decided == 2
 
 
+def test_paper_names_every_source_that_listed_it(publisher: Publisher) -> None:
+    listed(publisher, StubSource("One", "Two", name="A"), StubSource("Two", name="B"))
+    listed(publisher, StubSource("Two", name="A"))
+    papers = publisher.store.papers(after=0, since=NOON)
+    assert [(paper.item.title, paper.item.sources) for paper in papers] == [
+        ("One", ("A",)),
+        ("Two", ("A", "B")),
+    ]
+
+
 class PastSource(StubSource):
     """A feed whose entries are all old."""
 
