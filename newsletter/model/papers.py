@@ -27,6 +27,10 @@ class Item:
     the date of its list, if that was read days later; ``published_month`` is the first day of the
     month of publication, if the day is not known. ``sources`` are the names of those that listed
     it, the first one first; a paper that was stored before they were recorded has none.
+    ``brief`` is the source's own sentence on what the paper did, written by a machine.
+    ``submitter`` listed the paper at the source, and ``author_answers`` says that an author takes
+    part in the discussion there. ``media`` are addresses of images and videos, ``thumbnail`` that
+    of a small image.
     """
 
     title: str
@@ -52,6 +56,12 @@ class Item:
     withdrawn: bool = False
     shared: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    brief: str = ""
+    keywords: tuple[str, ...] = ()
+    submitter: str | None = None
+    author_answers: bool = False
+    media: tuple[str, ...] = ()
+    thumbnail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,11 @@ def objects(value: object) -> list[Mapping[str, Any]]:
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
+def texts(value: object) -> list[str]:
+    """The texts of a list; nothing for any other value."""
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
 def as_text(value: object) -> str:
     """A value of JSON as it is, if it is text; otherwise empty."""
     return value if isinstance(value, str) else ""

@@ -33,6 +33,10 @@ Entry = Mapping[str, Any]
 
 _E = TypeVar("_E")
 
+MAX_KEYWORDS = 50  # of one paper; the most seen is 30
+
+_KEYWORD_LENGTH = 100  # characters; a longer text is no keyword
+
 _TITLE_LENGTH = 100  # characters of the text that replace a missing title
 
 _UNTITLED = "Untitled"
@@ -96,6 +100,15 @@ class Reading:
         if entries and left_out == len(entries):
             came = " ".join(str(entries[0]).split())[:160]
             raise SourceError(f"{self.origin}: none of {left_out} entries can be read: {came}")
+
+
+def keywords(written: Iterable[str]) -> tuple[str, ...]:
+    """A source's keywords, each once in whatever case."""
+    by_form: dict[str, str] = {}
+    for word in (clean(each).rstrip(" .,;") for each in written):
+        if 0 < len(word) <= _KEYWORD_LENGTH:
+            by_form.setdefault(fold(word), word)
+    return tuple(by_form.values())[:MAX_KEYWORDS]
 
 
 def item_from_entry(entry: Entry, feed_url: str) -> Item | None:

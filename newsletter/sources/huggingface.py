@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from newsletter.errors import SourceError
 from newsletter.model import DATED, Calendar, Item, Listing, ListRequest
 from newsletter.papers.names import parse_arxiv_id
-from newsletter.sources.answers import as_date, as_text, load_json, unknown_shape
-from newsletter.sources.entries import Reading
+from newsletter.sources.answers import as_date, as_text, load_json, texts, unknown_shape
+from newsletter.sources.entries import Reading, keywords
 from newsletter.sources.http_client import SourceClient
 from newsletter.sources.saved_pages import saved_files
 from newsletter.text import clean, http_url
@@ -23,6 +23,8 @@ PAGE_SIZE = 100  # items of a page; without a limit the API silently cuts a long
 DEFAULT_SIZE = 50  # items of a page without a limit; one of this size may be cut
 
 MAX_PAGES = 20
+
+_MAX_MEDIA = 20  # addresses of one paper
 
 _NO_LIST_YET = frozenset({400})  # the API's status for a day in the future
 
@@ -129,9 +131,11 @@ def _item(entry: object) -> Item | None:
     code, project = (
         http_url(as_text(paper.get(key)) or None) for key in ("githubRepo", "projectPage")
     )
+    abstract = clean(as_text(paper.get("summary") or entry.get("summary")))
+    brief = clean(as_text(paper.get("ai_summary")))
     return Item(
         title=_title(entry),
-        abstract=clean(as_text(paper.get("summary") or entry.get("summary"))),
+        abstract=abstract,
         ids=(number,),
         url=http_url(f"https://arxiv.org/abs/{number}") if on_arxiv else page,
         pdf=http_url(f"https://arxiv.org/pdf/{number}") if on_arxiv else None,
@@ -140,11 +144,16 @@ def _item(entry: object) -> Item | None:
         project=None if project == paper.get("githubRepo") else project,
         discussion=page,
         authors=tuple(_authors(paper.get("authors"))),
-        organization=_organization(paper.get("organization") or entry.get("organization")),
+        organization=_full_name(paper.get("organization") or entry.get("organization")),
         published=as_date(paper.get("publishedAt")),
         upvotes=_count(paper.get("upvotes")),
         comments=_count(entry.get("numComments")),
         version=version,
+        brief="" if brief in abstract else brief,  # some are the abstract's own first sentences
+        keywords=keywords(texts(paper.get("ai_keywords"))),
+        submitter=_full_name(entry.get("submittedBy") or paper.get("submittedOnDailyBy")),
+        author_answers=entry.get("isAuthorParticipating") is True,
+        **_pictures(entry),
     )
 
 
@@ -166,7 +175,16 @@ def _authors(authors: object) -> Iterator[str]:
                 yield name
 
 
-def _organization(value: object) -> str | None:
+def _pictures(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Media and thumbnail; until October 2024 the thumbnail was called ``mediaUrl``."""
+    media = texts(entry.get("mediaUrls") or _paper(entry).get("mediaUrls"))
+    addresses = dict.fromkeys(filter(None, map(http_url, media)))
+    thumbnail = as_text(entry.get("thumbnail")) or as_text(entry.get("mediaUrl"))
+    return {"media": tuple(addresses)[:_MAX_MEDIA], "thumbnail": http_url(thumbnail)}
+
+
+def _full_name(value: object) -> str | None:
+    """The name of a person or an organisation."""
     if not isinstance(value, Mapping):
         return None
     return clean(as_text(value.get("fullname") or value.get("name"))) or None

@@ -9,7 +9,7 @@ from newsletter.model import Item
 from newsletter.papers.names import find_dois
 from newsletter.sources.answers import load_xml, unknown_shape
 from newsletter.sources.dated_lists import WITHDRAWN
-from newsletter.sources.entries import Reading
+from newsletter.sources.entries import Reading, keywords
 from newsletter.text import clean, find_day, find_month, http_url, strip_markup
 
 _CITATION, _ARTICLE = "MedlineCitation", "MedlineCitation/Article"
@@ -66,6 +66,7 @@ def _item(record: ET.Element) -> Item | None:
         authors=tuple(filter(None, map(_name, record.iterfind(f"{_ARTICLE}/AuthorList/Author")))),
         published=next(filter(None, map(find_day, dates)), None),
         published_month=next(filter(None, map(find_month, dates)), None),
+        keywords=keywords(map(_text, record.iterfind(f"{_CITATION}/KeywordList/Keyword"))),
         withdrawn=bool(_RETRACTED & (notes | _types(record))) or bool(WITHDRAWN.match(title)),
     )
 

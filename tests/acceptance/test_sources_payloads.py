@@ -61,6 +61,14 @@ def test_every_era_of_hugging_face_parses(file: str, count: int) -> None:
         assert each.published is not None
 
 
+def test_additions_of_every_era_are_read() -> None:
+    files = sorted((PAYLOADS / "hf_daily").glob("*.json"))
+    items = [each for file in files for each in huggingface.parse(file.read_bytes(), file.name)]
+    added = ("brief", "keywords", "submitter", "author_answers", "media", "thumbnail")
+    counts = [sum(bool(getattr(each, name)) for each in items) for name in added]
+    assert (len(items), counts) == (537, [250, 285, 498, 125, 69, 537])
+
+
 def test_repost_and_grown_list_are_the_same_papers() -> None:
     def keys(day: str) -> set[str]:
         return {identify(each).key for each in huggingface.parse(read(f"hf_daily/{day}.json"), day)}

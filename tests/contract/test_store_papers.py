@@ -266,6 +266,12 @@ def test_every_item_field_round_trips(store: Store) -> None:
         withdrawn=True,
         shared=("https://example.org/toc",),
         sources=("arXiv", "Hugging Face"),
+        brief="It finds \u03b1.",
+        keywords=("chain of thought",),
+        submitter="Émilie",
+        author_answers=True,
+        media=("https://example.org/a.mp4",),
+        thumbnail="https://example.org/a.png",
     )
     assert all(getattr(whole, field.name) != field.default for field in fields(Item))
     store.ingest(DAY, HEALTH, [IdentifiedItem(whole, identity("arxiv:1"))], now=NOON)

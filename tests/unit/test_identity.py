@@ -138,6 +138,9 @@ def test_merging_fills_missing_fields() -> None:
         code="https://c.org/3",
         categories=("cs.LG", "cs.CL"),
         author_count=3,
+        keywords=("LoRA",),
+        brief="It learns.",
+        author_answers=True,
     )
     merged = merge_items(known, newcomer)
     assert (merged.title, merged.abstract) == ("A", "Words")
@@ -145,6 +148,7 @@ def test_merging_fills_missing_fields() -> None:
     assert (merged.url, merged.code) == ("https://a.org/1", "https://c.org/3")
     assert merged.categories == ("cs.CL", "cs.LG")
     assert merged.author_count == 3
+    assert (merged.keywords, merged.brief, merged.author_answers) == (("LoRA",), "It learns.", True)
 
 
 def test_newer_counts_win_even_at_zero() -> None:

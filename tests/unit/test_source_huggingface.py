@@ -88,6 +88,58 @@ def test_fields_of_wrong_type_are_absent() -> None:
     assert (found.published, found.authors, found.organization) == (None, (), None)
 
 
+PICTURE = "https://cdn.example/a.png"
+
+
+def test_what_the_site_adds_is_read() -> None:
+    found = one(
+        {
+            "ai_summary": "A model\nlearns <x>.",
+            "ai_keywords": ["LoRA", "lora", "D$^2$PO", ""],
+            "submittedOnDailyBy": {"name": "inner"},
+        },
+        submittedBy={"fullname": "Ada \u202eL", "name": "ada"},
+        isAuthorParticipating=True,
+        mediaUrls=[PICTURE, PICTURE, "javascript:x"],
+        thumbnail="https://cdn.example/t.png",
+    )
+    assert (found.brief, found.keywords) == ("A model learns <x>.", ("LoRA", "D$^2$PO"))
+    assert (found.submitter, found.author_answers) == ("Ada L", True)
+    assert (found.media, found.thumbnail) == ((PICTURE,), "https://cdn.example/t.png")
+
+
+def test_inner_fields_and_old_names_are_read() -> None:
+    found = one(
+        {"mediaUrls": [PICTURE], "submittedOnDailyBy": {"name": "ada"}},
+        mediaUrl="https://cdn.example/t.png",
+    )
+    assert (found.media, found.thumbnail) == ((PICTURE,), "https://cdn.example/t.png")
+    assert found.submitter == "ada"
+
+
+def test_abstracts_own_words_are_no_brief() -> None:
+    assert one({"summary": "One. Two. Three.", "ai_summary": "One.\nTwo."}).brief == ""
+
+
+@pytest.mark.parametrize("rubbish", [7, "a, b", {"a": 1}, [None, 7, ["x"], {}], True, [["x"]], ""])
+def test_rubbish_in_an_added_field_is_absent(rubbish: object) -> None:
+    inner = ("ai_keywords", "mediaUrls", "submittedOnDailyBy")
+    outer = ("submittedBy", "isAuthorParticipating", "mediaUrls", "thumbnail", "mediaUrl")
+    others = {"ai_summary": [rubbish]}
+    found = one(
+        dict.fromkeys(inner, rubbish) | others,
+        **dict.fromkeys(outer, rubbish) | {"isAuthorParticipating": "yes"},
+    )
+    assert found == one()
+
+
+def test_endless_lists_are_cut() -> None:
+    words = [f"word {n}" for n in range(5_000)] + ["x" * 5_000]
+    found = one({"ai_keywords": words[::-1]}, mediaUrls=[f"https://a.org/{w}" for w in range(999)])
+    assert (len(found.keywords), len(found.media)) == (50, 20)
+    assert max(map(len, found.keywords)) < 100
+
+
 def test_unreadable_entry_is_skipped_and_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -43,6 +43,7 @@ def record(
 <Initials>AB</Initials></Author><Author><LastName>Beta</LastName><Initials>C</Initials><Suffix>Jr
 </Suffix></Author><Author><CollectiveName>The Invented Consortium</CollectiveName></Author>
 </AuthorList><PublicationTypeList>{listed}</PublicationTypeList>{published}</Article>
+<KeywordList Owner="NOTNLM"><Keyword>Protein <i>folding</i>.</Keyword></KeywordList>
 <CommentsCorrectionsList>{notes}</CommentsCorrectionsList></MedlineCitation><PubmedData>
 <ArticleIdList><ArticleId IdType="pubmed">{number}</ArticleId>
 <ArticleId IdType="pmc">PMC1</ArticleId></ArticleIdList>
@@ -72,6 +73,7 @@ def test_every_field_is_read() -> None:
         authors=("Ann B Alpha", "C Beta Jr", "The Invented Consortium"),
         published=date(2026, 8, 2),
         published_month=date(2026, 9, 1),
+        keywords=("Protein folding",),
     )
     assert identify(one(record())).key == "doi:10.5555/invented.1"
 
