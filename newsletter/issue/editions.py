@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from newsletter.issue.composing import IssueMasks
 from newsletter.issue.selecting import TopicGroup, group_by_topic, select_papers
-from newsletter.model import TOP, Edition, Length, ReaderHistory, Recipient, Section, Summary
+from newsletter.model import OTHER, TOP, Edition, Length, ReaderHistory, Recipient, Section, Summary
 from newsletter.papers.topics import bit_indexes, first_bits
 
 LEAD_PAPERS = 3  # how many papers open a letter, before its topics
@@ -64,7 +64,7 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
     waited = 0 if limits.has_page else chosen & selection.again
     leads = 0
     if min(max_cards, chosen.bit_count()) >= MIN_CARDS_FOR_LEADS:
-        leads = first_bits(chosen, LEAD_PAPERS)
+        leads = _lead_papers(groups, chosen)
         room_below = room - limits.sizes.heading
         cards, rows = _fit(chosen, leads, waited, max_cards, room_below, summary, limits.sizes)
     if leads == 0 or leads & ~cards:  # a section of the best three has three
@@ -101,7 +101,7 @@ def _fit(
     not fit, the cards get their share of the room, and the last papers get nothing. Those that
     ``waited`` get a row in any case, and leave the others at least half of the room.
     """
-    order, rows = tuple(bit_indexes(papers)), sizes.rows
+    order, rows = (*bit_indexes(leads), *bit_indexes(papers & ~leads)), sizes.rows
     card_sizes, lead_sizes = sizes.cards[summary], sizes.cards[lead_length(summary)]
     left = room - sum([rows[index] for index in order])
     for_cards = left if left >= 0 else room // CARD_SHARE
@@ -124,6 +124,17 @@ def _fit(
             break
         named |= 1 << index
     return cards, papers & ~cards
+
+
+def _lead_papers(groups: Sequence[TopicGroup], chosen: int) -> int:
+    """The best papers, the last of them from a second topic if the others are all from one."""
+    leads = first_bits(chosen, LEAD_PAPERS)
+    for group in groups:
+        if not leads & ~group.papers:
+            topics = sum(other.papers for other in groups if other.name != OTHER)
+            elsewhere = first_bits(topics & ~group.papers, 1)
+            return first_bits(leads, LEAD_PAPERS - 1) | elsewhere if elsewhere else leads
+    return leads
 
 
 def lead_length(summary: Summary) -> Length:

@@ -132,6 +132,15 @@ def test_include_rules_alone_fill_your_filters_section() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("last", "leads"), [("Speech", [1, 2, 7]), ("Proteins", [1, 2, 3])], ids=["topic", "none"]
+)
+def test_top_three_come_from_two_topics_if_possible(last: str, leads: list[int]) -> None:
+    agents = (paper(n, "Agents", upvotes=90 - n) for n in range(1, 7))
+    issue = issue_of(*agents, paper(7, last, upvotes=1))
+    assert shown(issue, edition_of(issue, reader()))[TOP] == leads
+
+
 def test_topic_named_other_loses_no_paper() -> None:
     issue = replace(FIVE, topics=(*TOPICS, Topic(OTHER, any=(parse_rule("cells"),))))
     edition = edition_of(issue, reader())
