@@ -95,13 +95,16 @@ async def _proxy(url: str, cut: Interruption) -> AsyncIterator[str]:
         )
 
     proxy = await asyncio.start_server(accept, "127.0.0.1", 0)
-    port = proxy.sockets[0].getsockname()[1]
+    listening = proxy.sockets[0]
+    port = listening.getsockname()[1]
     try:
         yield f"postgresql://postgres:@127.0.0.1:{port}/postgres?sslmode=disable"
     finally:
-        proxy.close()
+        # A connection accepted just before the server closes would fail to begin, and stay open.
+        asyncio.get_running_loop().remove_reader(listening.fileno())
         for _ in range(3):
             await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop: accepted ones begin
+        proxy.close()
         for connection in connections:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
