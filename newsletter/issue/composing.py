@@ -55,7 +55,8 @@ class IssueMasks:
     """What is the same for every reader of an issue, as bitmasks: bit *i* is ``papers[i]``.
 
     ``muted`` papers were listed before their source was followed, ``quarantined`` ones are those
-    that no template could render. ``topic_reasons`` has the topics in the issue's order.
+    that no template could render, ``short`` ones lack upvotes for every reader.
+    ``topic_reasons`` has the topics in the issue's order.
     """
 
     def __init__(self, issue: Issue, matching: Matching) -> None:
@@ -66,6 +67,7 @@ class IssueMasks:
         self.muted = _mask(paper.muted for paper in papers)
         self.outdated = _mask(paper.first_seen < oldest for paper in papers)
         self.quarantined = _mask(paper.key in faulty for paper in papers)
+        self.short = sum(1 << index for index in issue.short)
         self.by_number = {paper.number: index for index, paper in enumerate(papers)}
         self.by_group = {paper.group: index for index, paper in enumerate(papers)}
         self.topic_reasons = {topic.name: self._topic_reasons(topic.name) for topic in issue.topics}

@@ -58,6 +58,7 @@ def select_papers(masks: IssueMasks, history: ReaderHistory) -> Selection:
         excluded |= masks.matching_rule(rule)
     candidates = owed & ~sent & wanted & ~excluded & ~masks.quarantined
     popular = masks.with_upvotes(wants.min_upvotes) if wants.min_upvotes else masks.all_papers
+    popular &= ~masks.short
     return Selection(
         chosen=candidates & popular,
         too_few_upvotes=candidates & ~popular,

@@ -94,10 +94,13 @@ class _RenderedPaper:
     error: str = ""
 
 
+_NOTHING = _RenderedPaper()
+
+
 def render_issue(
     issue: Issue, publication: Publication, templates: LetterTemplates, *, signed_by: str = ""
 ) -> tuple[IssueFragments, tuple[tuple[str, str], ...]]:
-    """Render all fragments of an issue's letters.
+    """Render all fragments of an issue's letters; those of its short papers are empty.
 
     Returns:
         The fragments, in the order of the issue's papers, and the papers that could not be
@@ -108,8 +111,12 @@ def render_issue(
     """
     publication = _printable_publication(publication)
     context = _issue_context(issue, publication)
-    views = [paper_view(paper.item) for paper in issue.papers]
-    papers = [_render_paper(view, templates, context) for view in views]
+    short = frozenset(issue.short)
+    views = [
+        None if index in short else paper_view(paper.item)
+        for index, paper in enumerate(issue.papers)
+    ]
+    papers = [_render_paper(view, templates, context) if view else _NOTHING for view in views]
     corrections = [correction_view(correction) for correction in issue.corrections]
     names = list(dict.fromkeys([TOP, *(topic.name for topic in issue.topics), OTHER, BY_FILTER]))
     day = longdate(issue.day)
@@ -127,10 +134,16 @@ def render_issue(
         subjects=tuple(paper.subject for paper in papers),
         quiet_subject=_frame_block(templates.subject, None, context, paper=None, more=0),
         preheaders=tuple(
-            (view.preheader("", day), view.preheader(f"Also: {view.title}", day)) for view in views
+            (view.preheader("", day), view.preheader(f"Also: {view.title}", day))
+            if view
+            else ("", "")
+            for view in views
         ),
         quiet_preheader=QUIET,
-        words={length: tuple(view.words(length) for view in views) for length in LENGTHS},
+        words={
+            length: tuple(view.words(length) if view else 0 for view in views)
+            for length in LENGTHS
+        },
     )
     errors = [(paper.key, done.error) for paper, done in zip(issue.papers, papers, strict=True)]
     return fragments, tuple((key, error) for key, error in errors if error)

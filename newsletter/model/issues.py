@@ -91,6 +91,8 @@ class Issue:
         quarantined: the papers that could not be rendered, as pairs of key and reason.
         after: the lowest ingest number that a reader of the issue had decided before.
         corrections: those of the last days; letters with papers end with the reader's.
+        short: the papers, as indexes, that lack the upvotes which each reader who still waits for
+            them asks for. Nobody gets them from this issue, and they are not rendered.
     """
 
     day: date
@@ -102,6 +104,7 @@ class Issue:
     quarantined: tuple[tuple[str, str], ...] = ()
     after: int = 0
     corrections: tuple[Correction, ...] = ()
+    short: tuple[int, ...] = ()
 
     @property
     def in_question(self) -> tuple[Paper, ...]:

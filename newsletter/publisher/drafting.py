@@ -1,6 +1,6 @@
 """Draft an issue: compose, match and render it, and plan every reader's edition."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -57,8 +57,9 @@ def compose_from_store(
     Papers up to the ingest number ``after`` are decided for all readers of the issue.
     """
     now = publisher.clock.now()
+    again = publisher.store.papers_to_reconsider(since=now - MAX_PAPER_AGE)
     issue = compose_issue(
-        _candidates(publisher.store, day, after, now),
+        _candidates(publisher.store, day, after, now, again),
         publisher.topics,
         day=day,
         cutoff=publisher.store.cutoff(),
@@ -66,7 +67,22 @@ def compose_from_store(
         frozen_at=now,
         missing=missing_lists(publisher, failed),
     )
-    return replace(issue, corrections=publisher.store.corrections(since=now - MAX_PAPER_AGE))
+    return replace(
+        issue,
+        corrections=publisher.store.corrections(since=now - MAX_PAPER_AGE),
+        short=tuple(
+            index
+            for index, paper in enumerate(issue.papers)
+            if paper.number <= after and _is_short(paper, again)
+        ),
+    )
+
+
+def _is_short(paper: Paper, again: Mapping[int, int]) -> bool:
+    """Whether a paper decided for all readers still lacks the upvotes any of them waits for."""
+    if paper.number not in again:
+        return True
+    return paper.item.upvotes is not None and paper.item.upvotes < again[paper.number]
 
 
 def known_gaps(publisher: WithSources) -> tuple[Coverage, ...]:
@@ -213,12 +229,14 @@ def masks_for(publisher: Publisher, draft: Draft, readers: Sequence[Reader]) -> 
     return IssueMasks(draft.issue, matching)
 
 
-def _candidates(store: Papers, day: date, after: int, now: datetime) -> list[Paper]:
+def _candidates(
+    store: Papers, day: date, after: int, now: datetime, again: Collection[int]
+) -> list[Paper]:
     """The papers that may be owed to a reader, and those read for this day, by number."""
     since = now - MAX_PAPER_AGE
     papers = chain(
         store.papers(after=after, since=since),
-        store.papers_by_number(store.papers_to_reconsider(since=since)),
+        store.papers_by_number(again),
         store.papers_listed(day),
     )
     by_number = {paper.number: paper for paper in papers}

@@ -85,10 +85,11 @@ def count_papers(publisher: Publisher, day: date, readers: Sequence[int]) -> int
     if after is None:
         return 0
     issue = compose_from_store(publisher, day, after)
-    return len(_judged_again(publisher, issue).union(p.number for p in issue.in_question))
+    new = {paper.number for paper in issue.in_question}
+    return len(new.union(_judged_again(publisher, issue)))
 
 
-def _judged_again(publisher: Publisher, issue: Issue) -> frozenset[int]:
+def _judged_again(publisher: Publisher, issue: Issue) -> Collection[int]:
     return publisher.store.papers_to_reconsider(since=issue.frozen_at - MAX_PAPER_AGE)
 
 

@@ -232,9 +232,13 @@ class ModelReaders(ModelPapers):
             for reader in readers
         )
 
-    def papers_to_reconsider(self, *, since: datetime) -> frozenset[int]:
-        again = (self._again(reader.id, since) for reader in self._readers.values())
-        return frozenset().union(*again)
+    def papers_to_reconsider(self, *, since: datetime) -> dict[int, int]:
+        fewest: dict[int, int] = {}
+        for known in self._readers.values():
+            asked = known.subscriber.filter.min_upvotes or 0
+            for number in self._again(known.id, since):
+                fewest[number] = min(asked, fewest.get(number, asked))
+        return fewest
 
     def _again(self, reader: int, since: datetime) -> frozenset[int]:
         """The papers to judge again of the last edition decided since, unless they were sent."""

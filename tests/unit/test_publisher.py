@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from newsletter.errors import ConfigurationError, SourceError
+from newsletter.letter.fragments import IssueFragments
 from newsletter.model import (
     DATED,
     Filter,
@@ -389,3 +390,26 @@ def test_why_covers_frozen_issues_and_absent_readers(publisher: Publisher) -> No
         ("bob@example.org", False, "decided in an earlier issue"),
         ("bob@example.org", False, "decided in an earlier issue"),
     ]
+
+
+def test_papers_that_nobody_can_get_yet_are_not_rendered(publisher: Publisher) -> None:
+    assert isinstance(publisher.clock, ManualClock)
+    issues: list[dict[str, bool]] = []
+    for day, least, title in ((0, 9, "Sparrow"), (1, 9, "Woodpecker"), (2, 5, "Nightingale")):
+        wants = Filter(min_upvotes=least)  # the stub's papers have an upvote for each letter
+        join(publisher, Subscriber("ada@example.org", filter=wants))
+        listed(publisher, StubSource("Swan", title))
+        send(publisher, DAY + timedelta(days=day))
+        for wave in publisher.store.waves(DAY + timedelta(days=day)):
+            rows = IssueFragments.load(wave.pieces).html.rows
+            titles = [paper.item.title for paper in wave.issue.papers]
+            issues.append({title: bool(row) for title, row in zip(titles, rows, strict=True)})
+        publisher.clock.time += timedelta(days=1)
+    assert issues == [
+        {"Sparrow": True, "Swan": True},
+        {"Woodpecker": True, "Sparrow": False, "Swan": False},
+        {"Nightingale": True, "Sparrow": True, "Swan": False},
+    ]
+    sent = publisher.store.edition(DAY + timedelta(days=2), "ada@example.org")
+    assert sent is not None
+    assert len(sent[1].papers) == 2

@@ -373,12 +373,13 @@ def _wave(row: sa.Row[Any]) -> Wave:
 
 
 def _store_wave(connection: sa.Connection, issue: int, wave: Wave) -> tuple[Wave, bool]:
-    """The stored wave of this due instant, and whether it has the papers of ``wave``."""
+    """The stored wave of this due instant, and whether it has the papers of ``wave``, rendered."""
     query = sa.select(schema.waves).where(WAVES.issue == issue, WAVES.due == wave.due)
     row = connection.execute(query).one_or_none()
     if row is not None:
         stored = _wave(row)
-        return stored, numbers_of(stored.issue) == numbers_of(wave.issue)
+        same_papers = numbers_of(stored.issue) == numbers_of(wave.issue)
+        return stored, same_papers and stored.issue.short == wave.issue.short
     values = {
         "issue": issue,
         "due": wave.due,

@@ -28,6 +28,7 @@ from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import load, read_numbers
 from newsletter.stores.sql.editions import SETTINGS, STORED, EditionQueries
 from newsletter.stores.sql.packed_editions import StoredEdition, unpack_places
+from newsletter.stores.sql.reader_rows import read_settings
 from newsletter.stores.sql.statements import batches, pages, select_in
 
 EDITIONS, DELIVERIES, WAVES = schema.editions.c, schema.deliveries.c, schema.waves.c
@@ -88,16 +89,21 @@ class HistoryQueries(EditionQueries, Papers, Issues):
         return tuple(plans)
 
     @override
-    def papers_to_reconsider(self, *, since: datetime) -> frozenset[int]:
-        found: set[int] = set()
+    def papers_to_reconsider(self, *, since: datetime) -> Mapping[int, int]:
+        found: dict[int, int] = {}
+        readers = schema.readers.c
         with self._database.reading() as connection:
-            ids = schema.readers.c.id
-            for rows in pages(connection, sa.select(ids), ids):
+            for rows in pages(connection, sa.select(readers.id), readers.id):
                 short = _short(connection, [row.id for row in rows], since)
-                new = {reader: numbers - found for reader, numbers in short.items()}
-                new = {reader: numbers for reader, numbers in new.items() if numbers}
-                found |= _not_sent(connection, new)
-        return frozenset(found)
+                asked = _upvotes_asked(connection, short)
+                new = {
+                    reader: {n for n in numbers if n not in found or asked[reader] < found[n]}
+                    for reader, numbers in short.items()
+                }
+                for reader, numbers in _not_sent(connection, new):
+                    fewest = asked[reader]
+                    found |= {n: min(fewest, found.get(n, fewest)) for n in numbers}
+        return found
 
     @override
     def corrections_due(
@@ -227,15 +233,27 @@ def _groups_by_place(
     return {wave: places for wave, places in groups.items() if places}
 
 
-def _not_sent(connection: sa.Connection, short: Mapping[int, set[int]]) -> set[int]:
-    """The papers, of those listed for each reader, that some of them was not sent."""
-    if not short:
-        return set()
+def _upvotes_asked(connection: sa.Connection, readers: Collection[int]) -> dict[int, int]:
+    """The fewest upvotes that each of these readers asks for; 0 where it cannot be read."""
+    columns = schema.readers.c
+    query = sa.select(columns.id, columns.body)
+    settings = {row.id: row.body for row in select_in(connection, query, columns.id, readers)}
+    asked = {reader: read_settings(body).get("min_upvotes") for reader, body in settings.items()}
+    return {reader: least if isinstance(least, int) else 0 for reader, least in asked.items()}
+
+
+def _not_sent(
+    connection: sa.Connection, short: Mapping[int, set[int]]
+) -> Iterator[tuple[int, set[int]]]:
+    """For each of these readers, the papers, of those listed for them, that they were not sent."""
     numbers = set().union(*short.values())
+    if not numbers:
+        return
     groups = select_in(connection, sa.select(PAPERS.group), PAPERS.number, numbers)
     members = _members(connection, [row.group for row in groups])
     sent = _sent(connection, list(short), members)
-    return {n for reader, mine in short.items() for n in mine if members[n] not in sent[reader]}
+    for reader, mine in short.items():
+        yield reader, {number for number in mine if members[number] not in sent[reader]}
 
 
 def _short(
