@@ -141,8 +141,7 @@ def render_issue(
         ),
         quiet_preheader=QUIET,
         words={
-            length: tuple(view.words(length) if view else 0 for view in views)
-            for length in LENGTHS
+            length: tuple(view.words(length) if view else 0 for view in views) for length in LENGTHS
         },
     )
     errors = [(paper.key, done.error) for paper, done in zip(issue.papers, papers, strict=True)]
