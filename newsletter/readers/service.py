@@ -34,8 +34,8 @@ CONSENT_TEXT = (
 """What a reader agrees to. It is stored with the consent."""
 
 CONSENT_METHODS = {
-    "": "by the link in the confirmation letter",
-    "back": "by the link in the farewell letter",
+    "": "by the link in the confirmation email",
+    "back": "by the link in the farewell email",
 }
 """How a reader agreed, by what a confirmation link carries besides the reader's id. Stored."""
 
@@ -113,7 +113,7 @@ class ReaderService:
         """
         reader, rest = self._find_reader(token, purpose, now)
         if reader is None:
-            raise TokenError("The reader of this link does not exist any more.")
+            raise TokenError("This subscription does not exist any more.")
         return reader, rest
 
     def _find_reader(
@@ -190,7 +190,7 @@ class ReaderService:
         reader, _ = self.verify_link(token, "confirm", now)
         self.accept_address(reader.subscriber.email)
         if reader.status not in {"confirmed", "waiting"}:
-            raise TokenError("This address cannot get any email from us. Ask the editor for help.")
+            raise TokenError("We cannot send email to this address. Ask the editor for help.")
         if is_new and reader.status == "confirmed":
             welcome(reader)
         return reader
@@ -228,7 +228,7 @@ class ReaderService:
         if reader.subscriber.email != email and not self.store.change_email(
             reader.id, email, now=now
         ):
-            raise TokenError("Somebody else has subscribed with this address already.")
+            raise TokenError("This address already has a subscription of its own.")
         self.accept_address(email)
         return self.verify_link(token, "move", now)[0]
 

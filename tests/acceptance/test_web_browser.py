@@ -62,13 +62,13 @@ def subscribed(app: Website, page: Page) -> None:
     page.goto(app.site)
     page.get_by_label("Your mail address").fill(ADA)
     page.get_by_role("button", name="Send me the letters").click()
-    expect(page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
+    expect(page.get_by_role("heading", name="Check your inbox")).to_be_visible()
     page.goto(link_in(app.mail_to(ADA).text, "confirm"))
     assert app.reader().status == "unconfirmed"
-    page.get_by_role("button", name="Yes, send me Papers").click()
-    expect(page.get_by_role("status")).to_have_text(f"Letters go to {ADA} from now on.")
+    page.get_by_role("button", name="Confirm subscription").click()
+    expect(page.get_by_role("status")).to_have_text(f"Papers comes to {ADA}. Your first email is on its way.")
     wait_until(lambda: len(app.inbox.to(ADA)) == 2)
-    page.get_by_role("link", name="Choose what they hold").click()
+    page.get_by_role("link", name="Preferences").click()
 
 
 def leave(app: Website, page: Page, one_click: bool) -> None:  # noqa: FBT001 - a case of two
@@ -85,10 +85,10 @@ def leave(app: Website, page: Page, one_click: bool) -> None:  # noqa: FBT001 - 
     expect(page.get_by_role("heading", name="Farewell")).to_be_visible()
     wait_until(lambda: len(app.inbox.to(ADA)) > came)
     last = app.inbox.to(ADA)[-1]
-    assert last.message["Subject"] == "You have left Papers"
+    assert last.message["Subject"] == "You've been unsubscribed from Papers"
     page.goto(link_in(last.text, "confirm"))
     assert app.reader().status == "unsubscribed"
-    expect(page.get_by_role("button", name="Yes, send me Papers")).to_be_visible()
+    expect(page.get_by_role("button", name="Confirm subscription")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_every_page_is_accessible(app: Website, browser: Browser, scheme: str, w
     press("Erase me")
     look("erased")
     page.goto(f"{app.site}{app.path('confirm', '2')}")
-    press("Yes")
+    press("Confirm")
     look("confirmed")
     page.goto(f"{app.site}{app.path('unsubscribe', '2')}")
     press("Unsubscribe")
@@ -304,7 +304,7 @@ def test_every_page_is_accessible(app: Website, browser: Browser, scheme: str, w
     press("Send me the letters")
     look("sent")
     page.goto(f"{app.site}{app.path('move', '2/new@example.org')}")
-    press("Yes")
+    press("Confirm")
     look("moved")
     page.goto(f"{app.site}/operator")
     page.get_by_text("The numbers").click()

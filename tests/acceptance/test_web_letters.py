@@ -32,7 +32,7 @@ def confirmed(app: Website, topics: tuple[str, ...] = ()) -> ReceivedMail:
     """Ada subscribes and confirms; return the mail she gets then."""
     app.join(topics=topics)
     path = app.link(app.mail_to(ADA))
-    assert "The first one is on its way." in app.post(path).text
+    assert "Your first email is on its way." in app.post(path).text
     wait_until(lambda: len(app.inbox.to(ADA)) > 1)
     return app.inbox.to(ADA)[1]
 
@@ -151,7 +151,7 @@ def test_unsubscribing_on_the_page_sends_a_goodbye(app: Website) -> None:
     leaves(app)
     wait_until(lambda: len(app.inbox.to(ADA)) > 1)
     last = app.inbox.to(ADA)[1]
-    assert last.message["Subject"] == "You have left N"
+    assert last.message["Subject"] == "You've been unsubscribed from N"
     assert last.message["Auto-Submitted"] == "auto-generated"
     assert ADA in last.text
     assert ADA in last.html

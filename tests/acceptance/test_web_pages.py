@@ -91,7 +91,7 @@ def test_network_over_its_cap_is_told_when() -> None:
         refused = [app.join(email=email) for email in (ADA, "new@example.org")]
     for page in refused:
         assert page.status == 429
-        assert "Too many requests have come from your network in the last hour" in page.body
+        assert "Too many requests came from your network in the last hour" in page.body
         assert "Try again at 13:01 (UTC), or write to" in page.body
         assert page.headers["retry-after"] == "3600"
 
@@ -111,7 +111,7 @@ def test_reader_who_waits_is_told_and_gets_nothing() -> None:
         done = app.post(app.link(app.mail(1)[0]))
         assert app.reader().status == "waiting"
         assert "The editor approves new readers" in done.body
-        assert "Letters go to" not in done.body
+        assert "N comes to" not in done.body
         app.mail(1)
 
 
@@ -123,7 +123,7 @@ def test_confirmation_repeats_no_input_and_has_all_headers(app: Website) -> None
     assert message["From"] == "N <n@example.org>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"].endswith("@example.org>")
-    assert message["Subject"] == "Please confirm: N"
+    assert message["Subject"] == "Confirm your subscription to N"
     assert not message.defects
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     for said in ("evil", "Buy now", "Vision"):
@@ -278,7 +278,7 @@ def test_address_changes_once_the_new_one_confirms(app: Website) -> None:
     assert 'id="email-problem"' in app.post(page, {"do": "move", "email": "a,b@x.org"}).body
     assert app.post(page, {"do": "move", "email": "new@example.org"}).status == 200
     note = app.mail_to("new@example.org")
-    assert "Is this your address?" in note.message["Subject"]
+    assert "Confirm your new address" in note.message["Subject"]
     path = app.link(note)
     assert app.get(path).status == 200
     assert app.reader().subscriber.email == ADA
@@ -307,7 +307,7 @@ def test_stored_data_is_shown_and_can_be_deleted(app: Website) -> None:
     assert answer.headers["content-disposition"].startswith("attachment")
     assert kept["subscription"] == {"email": ADA, "topics": ["Vision"]}
     assert [consent["how"] for consent in kept["consents"]] == [
-        "by the link in the confirmation letter"
+        "by the link in the confirmation email"
     ]
     leave = app.path("unsubscribe")
     assert app.post(page, {"do": "erase"}).status == 422

@@ -53,7 +53,7 @@ def result_of(app: Website, path: str, form: Mapping[str, object]) -> str:
 def test_joining_leads_to_pages_that_reload(app: Website) -> None:
     assert ADA in result_of(app, "/join", {"email": ADA})
     path = app.link(app.mail_to(ADA))
-    assert f"Letters go to {ADA}" in result_of(app, path, {})
+    assert f"N comes to {ADA}" in result_of(app, path, {})
     leave = app.path("unsubscribe").replace("unsubscribe", "leave")
     assert f"{ADA} gets no more letters" in result_of(app, leave, {})
     farewell = leave.replace("leave", "farewell")
@@ -69,7 +69,7 @@ def test_joining_leads_to_pages_that_reload(app: Website) -> None:
         ({"do": "resume"}, "You'll get emails again."),
         ({"do": "move", "email": NEW}, NEW),
         ({"do": "try", "include": '"arxiv:2"'}, "1 of 2"),
-        ({"do": "erase", "sure": "yes"}, "erased"),
+        ({"do": "erase", "sure": "yes"}, "deleted"),
     ],
 )
 def test_each_button_leads_to_a_page(app: Website, form: dict[str, str], said: str) -> None:
@@ -129,9 +129,9 @@ def test_tried_form_comes_back_as_typed(app: Website) -> None:
 def test_result_pages_say_only_what_is_true(app: Website) -> None:
     with_ada(app, "unconfirmed")
     done = app.get(f"{app.path('confirm')}/done")
-    assert "Letters are to go to" in done.text
+    assert "Confirm your subscription" in done.text
     move = app.get(f"{app.path('move', f'1/{NEW}')}/done")
-    assert "are to go to" in move.text
+    assert "instead of" in move.text
     token = app.path("unsubscribe").rpartition("/")[2]
     assert "No more letters?" in app.get(f"/farewell/{token}").text
     assert app.get(f"/sent/{token}").status == 403
@@ -195,7 +195,7 @@ def test_reader_moves_to_an_address_that_got_nothing(app: Website, status: Statu
     app.store.save_reader(subscriber(NEW), status=status, now=NOON)
     said = ask_to_move(app, NEW)
     note = app.mail_to(NEW)
-    assert note.message["Subject"].startswith("Is this your address?")
+    assert note.message["Subject"].startswith("Confirm your new address")
     assert app.reader().subscriber.email == ADA
     app.post(app.link(note))
     assert app.reader().subscriber.email == NEW

@@ -219,7 +219,7 @@ def test_a_blocked_address_gets_no_note(site: Subscriptions) -> None:
     site.known("blocked")
     site.join()
     assert site.notes == []
-    with pytest.raises(TokenError, match="cannot get any email"):
+    with pytest.raises(TokenError, match="cannot send email"):
         site.service.confirm(site.signed("confirm"), NOON, site.welcomed.append)
 
 
@@ -329,8 +329,8 @@ def test_a_farewell_is_sent_once_and_leads_back(site: Subscriptions) -> None:
     reader = site.service.confirm(site.token, NOON, site.welcomed.append)
     assert reader.status == "confirmed"
     assert [consent.how for consent in site.service.store.consents(1)] == [
-        "by the link in the confirmation letter",
-        "by the link in the farewell letter",
+        "by the link in the confirmation email",
+        "by the link in the farewell email",
     ]
     assert [reader.id for reader in site.welcomed] == [1, 1]
 
@@ -401,7 +401,7 @@ def test_a_new_email_must_be_confirmed(site: Subscriptions) -> None:
     assert site.status() is None
     with pytest.raises(TokenError, match="too old"):
         site.service.confirm_new_email(site.token, NOON + timedelta(hours=49))
-    with pytest.raises(TokenError, match="Somebody else"):
+    with pytest.raises(TokenError, match="already has a subscription"):
         site.service.confirm_new_email(site.signed("move", "1/bob@example.org"), NOON)
 
 
