@@ -66,7 +66,9 @@ def subscribed(app: Website, page: Page) -> None:
     page.goto(link_in(app.mail_to(ADA).text, "confirm"))
     assert app.reader().status == "unconfirmed"
     page.get_by_role("button", name="Confirm subscription").click()
-    expect(page.get_by_role("status")).to_have_text(f"Papers comes to {ADA}. Your first email is on its way.")
+    expect(page.get_by_role("status")).to_have_text(
+        f"Papers comes to {ADA}. Your first email is on its way."
+    )
     wait_until(lambda: len(app.inbox.to(ADA)) == 2)
     page.get_by_role("link", name="Preferences").click()
 
