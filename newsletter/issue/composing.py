@@ -1,9 +1,10 @@
 """The day's issue: its papers, best first, and the bitmasks that all its readers share."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property, lru_cache
-from math import log1p
+from operator import itemgetter
 
 from newsletter.model import Issue, Matching, Paper, Rule, Topic
 from newsletter.model.windows import MAX_PAPER_AGE
@@ -24,7 +25,7 @@ def compose_issue(
     frozen_at: datetime,
     missing: Sequence[str] = (),
 ) -> Issue:
-    """An issue of these papers, by upvotes and comments, then the newest first.
+    """An issue of these papers, best first: sources take turns, each with its best paper left.
 
     Of papers that turned out to be the same (a group) the issue has only the one ingested last,
     so that readers who already had the earlier one are still asked about the later. A muted
@@ -33,7 +34,7 @@ def compose_issue(
     by_group = {paper.group: paper for paper in sorted(papers, key=_precedence)}
     return Issue(
         day=day,
-        papers=tuple(sorted(by_group.values(), key=_rank)),
+        papers=tuple(_ranked(by_group.values())),
         topics=tuple(topics),
         cutoff=cutoff,
         after=after,
@@ -46,9 +47,24 @@ def _precedence(paper: Paper) -> tuple[bool, int]:
     return not paper.muted, paper.number
 
 
-def _rank(paper: Paper) -> tuple[float, int]:
+def _ranked(papers: Iterable[Paper]) -> Sequence[Paper]:
+    """The papers by their rank among those of their own source, then by attention.
+
+    Upvotes compare papers of one source: many sources count none, and would come last with all
+    their papers. A paper of several sources has the best of its ranks.
+    """
+    ranks, ranked = Counter[str](), list[tuple[int, Paper]]()
+    for paper in sorted(papers, key=_by_attention):
+        sources = paper.item.sources or ("",)
+        ranked.append((min(map(ranks.__getitem__, sources)), paper))
+        ranks.update(sources)
+    return [paper for _, paper in sorted(ranked, key=itemgetter(0))]
+
+
+def _by_attention(paper: Paper) -> tuple[bool, int, int]:
+    """Sorts by upvotes and comments, then the newest first; muted papers come last."""
     attention = (paper.item.upvotes or 0) + (paper.item.comments or 0)
-    return -log1p(attention), -paper.number
+    return paper.muted, -attention, -paper.number
 
 
 class IssueMasks:

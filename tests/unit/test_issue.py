@@ -22,6 +22,28 @@ def test_papers_rank_by_upvotes_comments_then_age() -> None:
         assert [p.number for p in compose(*order).papers] == [2, 1, 5, 4, 3]
 
 
+def test_sources_take_turns() -> None:
+    voted = [paper(n, upvotes=50 - n, sources=("Hugging Face",)) for n in range(1, 4)]
+    listed = [paper(n, sources=("arXiv",)) for n in range(4, 9)]
+    weekly = paper(9, sources=("A journal",))
+    order = [p.number for p in compose(*listed, weekly, *voted).papers]
+    assert order == [1, 9, 8, 2, 7, 3, 6, 5, 4]
+    assert [p.number for p in compose(*voted, *listed, weekly).papers] == order
+
+
+def test_paper_of_two_sources_has_its_best_rank() -> None:
+    others = [paper(n, upvotes=n, sources=("A",)) for n in (7, 8, 9)]
+    both = paper(1, upvotes=1, sources=("A", "B"))
+    assert [p.number for p in compose(*others, both).papers] == [9, 1, 8, 7]
+
+
+def test_muted_papers_take_no_turn() -> None:
+    past = [replace(paper(n, sources=("A",)), muted=True) for n in range(5, 9)]
+    fresh = paper(1, sources=("A",))
+    other = paper(2, upvotes=3, sources=("B",))
+    assert [p.number for p in compose(*past, fresh, other).papers][:2] == [2, 1]
+
+
 def test_grouped_papers_appear_once_with_latest_number() -> None:
     first, other, last = paper(1, upvotes=9), paper(2), replace(paper(3), group=1)
     assert compose(last, first, other).papers == (last, other)
