@@ -139,7 +139,7 @@ def _lead_papers(groups: Sequence[TopicGroup], chosen: int) -> int:
 
 def lead_length(summary: Summary) -> Length:
     """How much of their abstracts the papers that open a letter show its reader."""
-    return "lead" if summary == "short" else summary
+    return "lead" if summary in {"short", "brief"} else summary
 
 
 def _lead_section(groups: Sequence[TopicGroup], leads: int) -> tuple[Section, ...]:

@@ -79,6 +79,7 @@ class CompiledIssue(Generic[Piece]):
 
     def __init__(self, fragments: IssueFragments, encode: Callable[[str], Piece]) -> None:
         self.fragments, self.encode = fragments, encode
+        self.machine_written = frozenset(fragments.machine_written)
         self.pieces = _Cache(encode)
         self.html = self._compile(fragments.html, _html_reason)
         self.text = self._compile(fragments.text, _text_reason)
@@ -143,6 +144,10 @@ def assemble_letter(
         "left_out": edition.left_out,
         "more": len(edition.more) + len(edition.waiting),
     }
+    by_machine = edition.summary == "brief" and any(
+        not section.leads and not compiled.machine_written.isdisjoint(section.cards)
+        for section in edition.sections
+    )
     preheader = _preheader(fragments, papers)
     personal = _personal(edition.to, links)
     escaped = _escape_all(personal)
@@ -156,8 +161,8 @@ def assemble_letter(
     html_values[pieces[_PREHEADER]] = pieces[_escape(preheader)]
     return AssembledLetter(
         subject=_subject(fragments, papers),
-        html=_assemble_part(compiled.html, edition, counts, html_values),
-        text=_assemble_part(compiled.text, edition, counts, text_values),
+        html=_assemble_part(compiled.html, edition, counts, html_values, by_machine=by_machine),
+        text=_assemble_part(compiled.text, edition, counts, text_values, by_machine=by_machine),
     )
 
 
@@ -191,8 +196,13 @@ def _assemble_part(
     edition: Edition,
     counts: Mapping[str, int],
     values: Mapping[Piece, Piece],
+    *,
+    by_machine: bool,
 ) -> list[Piece]:
-    """The pieces in their order; cards, rows and reasons have no placeholders to fill."""
+    """The pieces in their order; cards, rows and reasons have no placeholders to fill.
+
+    ``by_machine``: a card shows a sentence that a machine wrote, and the foot says so.
+    """
     frame = part.frame
     before = [*frame["opening"]]
     for name in ("papers", "minutes", "left_out"):
@@ -208,6 +218,9 @@ def _assemble_part(
         after += [part.corrections[index] for index in edition.corrections]
         after += frame["corrections_end"]
     after += frame["ending"]
+    if by_machine:
+        after += frame.get("machine", ())
+    after += frame.get("foot", ())  # in letters of earlier versions it was the end of the ending
 
     def filled(pieces: Sequence[Piece]) -> Sequence[Piece]:
         return [value for value in map(values.get, pieces, pieces) if value]

@@ -5,10 +5,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from newsletter.issue.editions import HtmlSizes
 from newsletter.model import Length, Publication
+
+T = TypeVar("T")
 
 Fragment = tuple[str, ...]
 """A rendered text: fixed text at even indexes, a :func:`placeholder` at each odd one."""
@@ -70,6 +72,7 @@ class IssueFragments:
     preheaders: tuple[tuple[str, str], ...]  # of a letter with a paper alone, and with it second
     quiet_preheader: str
     words: Mapping[Length, tuple[int, ...]]  # the number of words on every paper's card
+    machine_written: tuple[int, ...] = ()  # the papers whose ``brief`` card has the source's words
 
     @property
     def sizes(self) -> HtmlSizes:
@@ -133,7 +136,8 @@ class IssueFragments:
             quiet_subject=fields["quiet_subject"],
             preheaders=tuple((alone, second) for alone, second in fields["preheaders"]),
             quiet_preheader=fields["quiet_preheader"],
-            words={length: tuple(words) for length, words in fields["words"].items()},
+            words={length: tuple(words) for length, words in _with_brief(fields["words"]).items()},
+            machine_written=tuple(fields.get("machine_written", ())),
         )
 
 
@@ -157,6 +161,17 @@ def _give_by_form(fields: Mapping[str, Any], *parts: dict[str, Any]) -> None:
         part["rows"] = next(forms)
 
 
+def _with_brief(by_length: Mapping[Length, Sequence[T]]) -> Mapping[Length, Sequence[T]]:
+    """What was stored by length; earlier versions did not have ``brief``: it is as ``short``.
+
+    Texts that are the same for both lengths are one object, and take memory once.
+    """
+    short = by_length["short"]
+    brief = by_length.get("brief", short)
+    one = [first if first == second else second for first, second in zip(short, brief, strict=True)]
+    return {**by_length, "brief": one}
+
+
 def _load_part(fields: Mapping[str, Any]) -> PartFragments:
     return PartFragments(
         frame=_load_fragments(fields["frame"]),
@@ -164,7 +179,7 @@ def _load_part(fields: Mapping[str, Any]) -> PartFragments:
             name: tuple(map(_load_fragment, forms)) for name, forms in fields["counts"].items()
         },
         headings=_load_fragments(fields["headings"]),
-        cards={length: tuple(cards) for length, cards in fields["cards"].items()},
+        cards={length: tuple(cards) for length, cards in _with_brief(fields["cards"]).items()},
         rows=tuple(fields["rows"]),
         corrections=tuple(fields.get("corrections", ())),
     )

@@ -19,12 +19,12 @@ from newsletter.letter.views import (
 )
 from newsletter.model import BY_FILTER, OTHER, TOP, Issue, Length, Publication, Rendering
 
-LENGTHS: tuple[Length, ...] = ("short", "full", "titles", "lead")
+LENGTHS: tuple[Length, ...] = ("short", "brief", "full", "titles", "lead")
 """Each length a card is rendered in: those a reader may choose, and that of the lead papers."""
 
 FRAME = (
     "opening", "dateline_end", "quiet", "masthead_end", "because", "card_end", "closing",
-    "corrections", "corrections_end", "ending",
+    "corrections", "corrections_end", "ending", "machine", "foot",
 )  # fmt: skip
 """The blocks rendered once an issue."""
 
@@ -143,6 +143,7 @@ def render_issue(
         words={
             length: tuple(view.words(length) if view else 0 for view in views) for length in LENGTHS
         },
+        machine_written=tuple(index for index, view in enumerate(views) if view and view.brief),
     )
     errors = [(paper.key, done.error) for paper, done in zip(issue.papers, papers, strict=True)]
     return fragments, tuple((key, error) for key, error in errors if error)
@@ -235,9 +236,13 @@ def _render_paper(view: PaperView, templates: LetterTemplates, context: Context)
 
 
 def _cards_and_row(template: jinja2.Template, view: PaperView, context: Context) -> Iterator[str]:
+    rendered: dict[tuple[str, bool], str] = {}  # where two lengths have the same words
     for length in LENGTHS:
-        card = {"summary": view.summaries[length], "lead": length == "lead"}
-        yield _render_block(template, "card", {**context, **card})
+        summary, lead = card = view.summaries[length], length == "lead"
+        if card not in rendered:
+            values = {**context, "summary": summary, "lead": lead}
+            rendered[card] = _render_block(template, "card", values)
+        yield rendered[card]
     yield _render_block(template, "row", context)
 
 

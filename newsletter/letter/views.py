@@ -87,7 +87,8 @@ class PaperView:
     """A paper as templates get it, with the facts and links that are known.
 
     ``url`` is where the title leads, None if the source gives no address. ``summaries`` has the
-    abstract in every length that a card has.
+    abstract in every length that a card has. ``brief`` is the source's own sentence, written by a
+    machine; empty if it has none.
     """
 
     title: str
@@ -96,6 +97,7 @@ class PaperView:
     facts: tuple[str, ...]
     links: tuple[Link, ...]
     summaries: Mapping[Length, str]
+    brief: str = ""
 
     def words(self, summary: Length) -> int:
         """How many words a card with this summary has."""
@@ -112,7 +114,10 @@ class PaperView:
 
 def paper_view(item: Item) -> PaperView:
     """An item as templates get it."""
-    abstract = _text(item.abstract)
+    abstract, brief = _text(item.abstract), _text(item.brief)
+    if len(brief) > SHORT_LIMIT:  # a copy of the abstract, or an essay
+        brief = ""
+    short = shorten(first_sentences(abstract, 2), SHORT_LIMIT)
     return PaperView(
         title=shorten(_text(item.title), TITLE_LIMIT) or "Untitled",
         url=http_url(item.url),
@@ -120,11 +125,13 @@ def paper_view(item: Item) -> PaperView:
         facts=tuple(_facts(item)),
         links=tuple(_links(item)),
         summaries={
-            "short": shorten(first_sentences(abstract, 2), SHORT_LIMIT),
+            "short": short,
+            "brief": brief or short,
             "full": shorten(abstract, FULL_LIMIT),
             "titles": "",
             "lead": shorten(first_words(abstract, *LEAD_WORDS), LEAD_LIMIT),
         },
+        brief=brief,
     )
 
 

@@ -12,8 +12,8 @@ Field = Literal["text", "title", "author", "org", "category", "about"]
 """Where a term must occur; ``text`` is title and abstract. ``about`` asks for a meaning; a matcher
 that knows only words looks for its words in title and abstract."""
 
-Summary = Literal["short", "full", "titles"]
-"""How much of each abstract a reader wants."""
+Summary = Literal["short", "brief", "full", "titles"]
+"""How much of each abstract a reader wants; ``brief`` is the source's own sentence in its place."""
 
 Length = Literal[Summary, "lead"]
 """How much of an abstract a card shows; ``lead`` is for the best papers of a letter."""

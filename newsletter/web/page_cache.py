@@ -38,6 +38,11 @@ class PaperEntry:
     summary: str
     because: str = ""
 
+    @property
+    def by_machine(self) -> bool:
+        """Whether the summary is a sentence that a machine wrote."""
+        return self.summary != "" and self.summary == self.view.brief
+
 
 @dataclass(frozen=True, slots=True)
 class PaperSection:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import StoreError, TemplateError
-from newsletter.model import Publication, Reader, Status
+from newsletter.model import IdentifiedItem, Publication, Reader, Status, Summary
 from newsletter.readers.joining import Joining
 from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore
@@ -25,8 +25,8 @@ from newsletter.templates import find_folders, load_note_templates
 from newsletter.web.context import TEMPLATE_NAMES, PageTemplates
 from tests.support.daemons import wait_until
 from tests.support.databases import temporary_store_of
-from tests.support.factories import DAY, EVERY_FIELD, NOON, subscriber
-from tests.support.frozen_issues import freeze, list_papers
+from tests.support.factories import DAY, EVERY_FIELD, NOON, identity, item, subscriber
+from tests.support.frozen_issues import HEALTH, freeze, list_papers
 from tests.support.logs import log_lines
 from tests.support.web_client import Website, open_website
 
@@ -392,6 +392,15 @@ def test_readers_edition_is_shown_whole(app: Website) -> None:
     assert app.get(app.path("edition", f"1/{date(2026, 8, 4)}")).status == 404
     app.advance(days=366)
     assert app.get(path).status == 403
+
+
+@pytest.mark.parametrize(("summary", "said"), [("short", False), ("brief", True)])
+def test_edition_says_what_a_machine_wrote(app: Website, summary: Summary, *, said: bool) -> None:
+    entry = IdentifiedItem(item("A", brief="It learns."), identity("arxiv:9"))
+    app.store.ingest(DAY, HEALTH, [entry], now=NOON)
+    freeze(app.store, [ada(app, summary=summary)], list_papers(app.store))
+    page = app.get(app.path("edition", f"1/{DAY}")).text
+    assert [text in page for text in ("It learns.", "written by AI")] == [said, said]
 
 
 def test_link_to_a_removed_edition_says_so(app: Website) -> None:

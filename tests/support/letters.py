@@ -59,7 +59,9 @@ TINY_HTML = """\
 {% block corrections %}<h2>Corrections</h2>{% endblock %}
 {% block correction %}<li>{{ correction.title }} was {{ correction.was }}</li>{% endblock %}
 {% block corrections_end %}</section>{% endblock %}
-{% block ending %}{{ missing | join }} {{ name }} {{ email }}
+{% block ending %}{{ missing | join }} {% endblock %}
+{% block machine %}written by AI{% endblock %}
+{% block foot %}{{ name }} {{ email }}
 <a href="{{ links.unsubscribe }}">leave</a></html>{% endblock %}
 """
 

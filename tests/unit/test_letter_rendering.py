@@ -23,7 +23,7 @@ from newsletter.letter.views import (
     printable,
     wrap,
 )
-from newsletter.model import Correction, Publication, Summary
+from newsletter.model import Correction, Publication, Section, Summary
 from newsletter.templates.compiling import _sample_issue
 from tests.support.factories import item, paper
 from tests.support.hostile_inputs import paper_of
@@ -117,6 +117,7 @@ def test_view_shows_known_facts() -> None:
     assert labels == ["Paper", "PDF", "Code ★ 12", "Project", "Discuss"]
     assert view.summaries == {
         "short": "One thing is said. Another follows.",
+        "brief": "One thing is said. Another follows.",
         "full": ABSTRACT,
         "titles": "",
         "lead": ABSTRACT,
@@ -147,7 +148,7 @@ def test_fragments_round_trip_through_storage() -> None:
     assert IssueFragments.load(fragments.dump()) == fragments
     stored = json.loads(zlib.decompress(fragments.dump()))
     assert stored["subjects"][0][1][1] == "more"
-    assert {"email", "unsubscribe"} <= set(stored["html"]["frame"]["ending"][1::2])
+    assert {"email", "unsubscribe"} <= set(stored["html"]["frame"]["foot"][1::2])
 
 
 def test_edition_renders_cards_rows_and_more() -> None:
@@ -211,9 +212,66 @@ def test_preheader_differs_from_the_title() -> None:
 @pytest.mark.parametrize("summary", get_args(Summary))
 def test_readers_get_their_summary_length(summary: Summary) -> None:
     html = html_of(make_fragments(paper(1, abstract=ABSTRACT)), summary=summary)
-    expected = {"short": (True, False), "full": (True, True), "titles": (False, False)}[summary]
+    expected = {"full": (True, True), "titles": (False, False)}.get(summary, (True, False))
     card = html[html.index("<h3>") :]
     assert ("Another follows." in card, "A third one" in card) == expected
+
+
+OWN = "A model learns by a machine's account."
+
+
+def test_brief_card_has_the_sources_own_sentence() -> None:
+    papers = [paper(1, abstract=ABSTRACT, brief=OWN), paper(2, "Second", abstract=ABSTRACT)]
+    told = edition(section("Reasoning", 0, 1), summary="brief")
+    letter = render_letter(make_fragments(*papers), told, links_to())
+    for part in (letter.html.replace("&#39;", "'"), letter.text):
+        assert [part.count(text) for text in (OWN, "written by AI")] == [1, 1]
+        assert "Second\nOne thing is said." in part.replace("</a></h3>", "").replace(
+            "[/a][/h3]", ""
+        )
+
+
+@pytest.mark.parametrize(
+    ("summary", "shown"),
+    [
+        ("short", section("Reasoning", 0)),
+        ("brief", section("Reasoning", 1)),
+        ("brief", section("Reasoning", 1, rows=(0,))),
+        ("brief", replace(section("Top three", 0), leads=True)),
+    ],
+)
+def test_foot_is_silent_where_no_machine_wrote(summary: Summary, shown: Section) -> None:
+    papers = [paper(1, abstract=ABSTRACT, brief=OWN), paper(2, abstract=ABSTRACT)]
+    letter = render_letter(make_fragments(*papers), edition(shown, summary=summary), links_to())
+    assert "written by AI" not in letter.html + letter.text
+
+
+@pytest.mark.parametrize("brief", ["word " * 100, "", "\ud800"])
+def test_a_sentence_that_cannot_be_shown_is_none(brief: str) -> None:
+    view = paper_view(item("A", abstract=ABSTRACT, brief=brief))
+    assert (view.brief, view.summaries["brief"]) == ("", view.summaries["short"])
+
+
+def test_fragments_of_earlier_versions_lack_the_brief_length() -> None:
+    fragments = make_fragments(paper(1, abstract=ABSTRACT))
+    stored = json.loads(zlib.decompress(fragments.dump()))
+    at = stored["lengths"].index("brief")
+    forms = len(stored["lengths"]) + 1
+    stored["papers"] = [
+        [*p[:at], *p[at + 1 : forms + at], *p[forms + at + 1 :]] for p in stored["papers"]
+    ]
+    del stored["lengths"][at], stored["words"]["brief"], stored["machine_written"]
+    for part in ("html", "text"):
+        frame = stored[part]["frame"]
+        foot = frame.pop("foot")
+        frame["ending"] = [frame["ending"][0] + foot[0], *foot[1:]]
+        del frame["machine"]
+    loaded = IssueFragments.load(zlib.compress(json.dumps(stored).encode()))
+    told = edition(section("Reasoning", 0), summary="brief")
+    letter = render_letter(loaded, told, links_to())
+    assert letter == render_letter(fragments, told, links_to())
+    assert IssueFragments.load(loaded.dump()) == loaded
+    assert loaded.html.cards["brief"][0] is loaded.html.cards["short"][0]
 
 
 def test_shared_fragments_are_the_same_objects() -> None:
