@@ -23,7 +23,7 @@ _PREPRINT_ADDRESS = re.compile(
     r"/(?:\w+_xml\.php\?(?:.*&)?subject=|collection/)(?P<category>[\w%+-]+)",
     re.IGNORECASE,
 )
-EVERY_FIELD = frozenset({"category", "org"})
+EVERY_FIELD = frozenset({"category", "keyword", "org"})
 """The fields of a paper that not every kind of source gives."""
 
 _PUBMED_SEARCH = re.compile(
@@ -111,7 +111,7 @@ class SourceSettings(Strict):
 class HuggingFaceSource(SourceSettings):
     """Hugging Face Daily Papers, from its API or from saved answers."""
 
-    gives = frozenset({"org"})
+    gives = frozenset({"keyword", "org"})
     kind: Literal["huggingface"]
     url: WebAddress = "https://huggingface.co"
     path: str | None = None
@@ -203,7 +203,7 @@ class BioRxivSource(SourceSettings):
 class PubMedSource(SourceSettings):
     """What PubMed added and a search finds."""
 
-    gives = frozenset()
+    gives = frozenset({"keyword"})
     kind: Literal["pubmed"]
     url: WebAddress = "https://eutils.ncbi.nlm.nih.gov"
     query: str = Field(min_length=1)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from newsletter.model.cadences import Cadence
 from newsletter.model.closed_sets import complete
 
-Field = Literal["text", "title", "author", "org", "category", "about"]
+Field = Literal["text", "title", "author", "org", "category", "keyword", "about"]
 """Where a term must occur; ``text`` is title and abstract. ``about`` asks for a meaning; a matcher
 that knows only words looks for its words in title and abstract."""
 

@@ -9,6 +9,7 @@ from newsletter.papers.filters import COMMA, iter_terms, parse_rule, read_signs,
 
 _GIVEN_BY: dict[Field, tuple[str, str]] = {
     "category": ("categories", "arXiv and feeds with tags"),
+    "keyword": ("keywords", "Hugging Face and PubMed"),
     "org": ("organisations", "Hugging Face"),
 }
 """Fields that only some kinds of sources give: what they have, and who gives it."""

@@ -5,7 +5,7 @@ The grammar, loosest first; words are case-insensitive, ``and``, ``or``, ``not``
     or      = and ("or" and)*
     and     = operand ("and" operand)*
     operand = "not" operand | "(" or ")" | [prefix] phrase
-    prefix  = "title:" | "author:" | "org:" | "category:" | "about:"
+    prefix  = "title:" | "author:" | "org:" | "category:" | "keyword:" | "about:"
     phrase  = '"' anything '"' | word+
 
 Curly, angle and corner quotes are quotes. A comma in an unquoted phrase separates alternatives;

@@ -126,6 +126,8 @@ def written_in(item: Item, field: Field) -> Sequence[str]:
             return (item.organization or "",)
         case "category":
             return item.categories
+        case "keyword":
+            return tuple(map(tex_to_unicode, item.keywords))
         case _:
             return (tex_to_unicode(item.title), tex_to_unicode(item.abstract))
 

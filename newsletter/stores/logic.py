@@ -269,7 +269,8 @@ def storable(text: str) -> str:
 
 def search_text(item: Item) -> str:
     """The text that a search looks through; a space before each word marks its beginning."""
-    return f" {fold(clean(' '.join((item.title, item.abstract, *item.authors))))}"
+    text = " ".join((item.title, item.abstract, *item.authors, *item.keywords))
+    return f" {fold(clean(text))}"
 
 
 def search_terms(words: Sequence[str]) -> list[str]:

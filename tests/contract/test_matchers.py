@@ -19,6 +19,7 @@ PAPER = item(
     authors=("Noam Shazeer", "Bai Li"),
     organization="Example Labs, Inc.",
     categories=("cs.CL", "stat.ML"),
+    keywords=("Mixture-of-Experts", "language agents", "D$^2$PO"),
 )
 
 
@@ -57,6 +58,9 @@ def occurs(field: Field, text: str, where: Item = PAPER, *, exact: bool = False)
         ("org", "example labs"),
         ("category", "cs"),
         ("category", "CS.cl"),
+        ("keyword", "mixtures of experts"),
+        ("keyword", "agent"),
+        ("keyword", "d2po"),
         ("about", "clinical notes"),
         ("about", "clinical notes, cases and LoRA"),
     ],
@@ -80,6 +84,8 @@ def test_term_is_found_in_its_field(field: Field, text: str) -> None:
         ("category", "c"),
         ("category", "cs.c"),
         ("category", "ml"),
+        ("keyword", "lora"),
+        ("keyword", "experts language"),
         ("about", "clinical trials"),
         ("about", "…"),
     ],

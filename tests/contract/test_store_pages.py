@@ -336,6 +336,7 @@ def test_listing_days_include_those_of_all_keys(store: Store) -> None:
         (["mixture of expert"], [1]),
         (["xture"], []),
         (["etude"], [3]),
+        (["adapt"], [3]),
         (["Étude"], [3]),
         (["shazeer"], [2]),
         (["%"], []),
@@ -350,7 +351,7 @@ def test_search_matches_word_prefixes(store: Store, words: list[str], found: lis
     listed = [
         item("Mixture of Experts", abstract="Routing."),
         item("Speech", abstract="A mixture.", authors=("Noam Shazeer",)),
-        item("Étude"),
+        item("Étude", keywords=("LoRA adapters",)),
     ]
     entries = [IdentifiedItem(each, identity(f"arxiv:{n}")) for n, each in enumerate(listed)]
     store.ingest(DAY, HEALTH, entries, now=NOON)

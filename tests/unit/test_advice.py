@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from newsletter.errors import FilterError
 from newsletter.papers.advice import advise
 
-EVERY = ("category", "org")
+EVERY = ("category", "keyword", "org")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,11 @@ def test_signs_with_a_meaning_are_left_alone(rule: str) -> None:
 
 @pytest.mark.parametrize(
     ("rule", "fields", "who"),
-    [("a or category:cs.CL", ["org"], "arXiv"), ("not org:Labs", ["category"], "Hugging Face")],
+    [
+        ("a or category:cs.CL", ["org"], "arXiv"),
+        ("not org:Labs", ["category"], "Hugging Face"),
+        ("keyword:LoRA", ["org"], "PubMed"),
+    ],
 )
 def test_field_that_no_source_gives_is_named(rule: str, fields: list[str], who: str) -> None:
     (advice,) = advise(rule, fields)

@@ -340,10 +340,14 @@ def test_included_paper_has_its_reason(wants: Filter, reason: str) -> None:
             Filter(include=(parse_rule("deep-learning"),)),
             "include “deep-learning” (as “deep learnings”)",
         ),
+        (
+            Filter(include=(parse_rule("keyword:finetuning"),)),
+            "include “keyword:finetuning” (as “Fine-Tuning”)",
+        ),
     ],
 )
 def test_reason_names_the_form_that_matched(wants: Filter, reason: str) -> None:
-    issue = issue_of(paper(1, "On deep learnings"))
+    issue = issue_of(paper(1, "On deep learnings", keywords=("efficient Fine-Tuning",)))
     masks = masks_of(issue, wants)
     (verdict,) = explain(masks, ReaderHistory(reader(wants=wants)))
     assert verdict.reason == reason

@@ -34,6 +34,7 @@ EXPRESSIONS: st.SearchStrategy[Expression] = st.recursive(
         ("about: clinical notes", Term("about", "clinical notes")),
         ("category:eess.AS", Term("category", "eess.AS")),
         ("org:Example Labs", Term("org", "Example Labs")),
+        ("Keyword: LoRA", Term("keyword", "LoRA")),
         ("C++", Term("text", "C++")),
         ("https://x.org", Term("text", "https://x.org")),
         ("a AND b", All((A, B))),
