@@ -18,9 +18,8 @@ from bench.turns import FROZEN, freeze, ours, turn
 from bench.workload import Morning, morning
 from newsletter.cli.demo import Inbox
 from newsletter.issue.editions import lead_length
-from newsletter.letter.assembling import WORDS_A_MINUTE
+from newsletter.letter.assembling import WORDS_A_MINUTE, inbox_lines
 from newsletter.letter.fragments import IssueFragments
-from newsletter.letter.views import longdate, paper_view
 from newsletter.model import Edition
 from newsletter.stores import open_store
 from newsletter.templates import HTML, TEXT
@@ -90,16 +89,14 @@ def _body(message: EmailMessage, kind: str) -> str:
 
 
 def _naive(name: str, day: Morning, fragments: IssueFragments, edition: Edition) -> str:
-    views = [paper_view(paper.item) for paper in day.issue.papers]
-    second = views[edition.papers[min(1, len(edition.papers) - 1)]]
-    also = f"Also: {second.title}" if len(edition.papers) > 1 else ""
+    _, preheader = inbox_lines(fragments, (edition.papers, len(edition.papers)))
     whole = in_one_pass(
         name,
         edition,
         day.issue,
         PUBLICATION,
         links_of(edition),
-        preheader=second.preheader(also, longdate(day.issue.day)),
+        preheader=preheader,
         minutes=_minutes(fragments, edition),
     )
     return whole.rstrip()

@@ -6,7 +6,7 @@ their index; only the values of its own reader are encoded for it alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Generic, TypeVar
 
 from markupsafe import escape
@@ -19,6 +19,7 @@ from newsletter.letter.fragments import (
     PartFragments,
     placeholder,
 )
+from newsletter.letter.inbox import NAMED, SUBJECT_WIDTH, name_papers, preheader
 from newsletter.letter.links import Links
 from newsletter.letter.views import printable, wrap
 from newsletter.model import Edition, Length, Recipient, Rendering
@@ -38,7 +39,7 @@ _MAX_CACHED = 1_024  # values in a cache before it starts over; most readers sha
 _SEPARATOR = "\ue002"  # joins values that are escaped together; none of them contains it
 
 _COUNTS = {name: placeholder(name) for name in ("papers", "minutes", "left_out", "more")}
-_PREHEADER = placeholder("preheader")
+_PREHEADER, _NAMES = placeholder("preheader"), placeholder("names")
 _PERSONAL = tuple(
     map(placeholder, ("email", "name", "preferences", "pause", "weekly", "unsubscribe", "edition"))
 )
@@ -81,6 +82,7 @@ class CompiledIssue(Generic[Piece]):
         self.fragments, self.encode = fragments, encode
         self.machine_written = frozenset(fragments.machine_written)
         self.pieces = _Cache(encode)
+        self.inbox = _Cache(partial(inbox_lines, fragments))
         self.html = self._compile(fragments.html, _html_reason)
         self.text = self._compile(fragments.text, _text_reason)
 
@@ -148,7 +150,7 @@ def assemble_letter(
         not section.leads and not compiled.machine_written.isdisjoint(section.cards)
         for section in edition.sections
     )
-    preheader = _preheader(fragments, papers)
+    subject, preheader = compiled.inbox[papers[: 2 * NAMED], len(papers)]
     personal = _personal(edition.to, links)
     escaped = _escape_all(personal)
     text_values = _encode_personal(compiled, personal)
@@ -160,7 +162,7 @@ def assemble_letter(
     text_values[pieces[_PREHEADER]] = pieces[preheader]
     html_values[pieces[_PREHEADER]] = pieces[_escape(preheader)]
     return AssembledLetter(
-        subject=_subject(fragments, papers),
+        subject=subject,
         html=_assemble_part(compiled.html, edition, counts, html_values, by_machine=by_machine),
         text=_assemble_part(compiled.text, edition, counts, text_values, by_machine=by_machine),
     )
@@ -261,19 +263,22 @@ def _by_lead(by_length: Mapping[Length, T], edition: Edition) -> tuple[T, T]:
     return by_length[summary], by_length[lead_length(summary)]
 
 
-def _subject(fragments: IssueFragments, papers: Sequence[int]) -> Fragment:
+def inbox_lines(fragments: IssueFragments, key: tuple[Sequence[int], int]) -> tuple[Fragment, str]:
+    """The subject and the preheader of a letter; its first papers, and how many it has, decide."""
+    papers, total = key
     if not papers:
-        return (fragments.quiet_subject,)
-    alone, with_more = fragments.subjects[papers[0]]
-    values = {_COUNTS["more"]: str(len(papers) - 1)}
-    return tuple(map(values.get, with_more, with_more)) if len(papers) > 1 else alone
-
-
-def _preheader(fragments: IssueFragments, papers: Sequence[int]) -> str:
-    """A line on the second paper, since the subject has the first; on the first if it is alone."""
-    if not papers:
-        return fragments.quiet_preheader
-    return fragments.preheaders[papers[1]][1] if papers[1:] else fragments.preheaders[papers[0]][0]
+        return (fragments.quiet_subject,), fragments.quiet_preheader
+    alone, several = fragments.subjects[papers[0]]
+    values, named = {_COUNTS["more"]: str(total - 1)}, 1
+    if fragments.names:
+        names = [fragments.names[paper] for paper in papers]
+        if _NAMES in several:
+            room = SUBJECT_WIDTH - sum(map(len, several[::2]))
+            values[_NAMES], named = name_papers(names[:NAMED], total, room)
+        line = preheader(names[named:], fragments.preheaders[papers[0]][0])
+    else:  # stored by an earlier version: a line on the second paper
+        line = fragments.preheaders[papers[total > 1]][total > 1]
+    return tuple(map(values.get, several, several)) if total > 1 else alone, line
 
 
 @lru_cache(maxsize=4096)

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from newsletter.issue.editions import HtmlSizes
+from newsletter.letter.inbox import Names
 from newsletter.model import Length, Publication
 
 T = TypeVar("T")
@@ -69,10 +70,11 @@ class IssueFragments:
     text: PartFragments
     subjects: tuple[tuple[Fragment, Fragment], ...]  # of a letter a paper leads: alone, with more
     quiet_subject: str  # of a letter without papers
-    preheaders: tuple[tuple[str, str], ...]  # of a letter with a paper alone, and with it second
+    preheaders: tuple[tuple[str, ...], ...]  # on each paper; earlier versions: alone, and second
     quiet_preheader: str
     words: Mapping[Length, tuple[int, ...]]  # the number of words on every paper's card
     machine_written: tuple[int, ...] = ()  # the papers whose ``brief`` card has the source's words
+    names: tuple[Names, ...] = ()  # of every paper, for subjects and preheaders
 
     @property
     def sizes(self) -> HtmlSizes:
@@ -134,10 +136,11 @@ class IssueFragments:
                 (_load_fragment(alone), _load_fragment(more)) for alone, more in fields["subjects"]
             ),
             quiet_subject=fields["quiet_subject"],
-            preheaders=tuple((alone, second) for alone, second in fields["preheaders"]),
+            preheaders=tuple(map(tuple, fields["preheaders"])),
             quiet_preheader=fields["quiet_preheader"],
             words={length: tuple(words) for length, words in _with_brief(fields["words"]).items()},
             machine_written=tuple(fields.get("machine_written", ())),
+            names=tuple((title, name, short) for title, name, short in fields.get("names", ())),
         )
 
 

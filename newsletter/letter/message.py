@@ -311,6 +311,8 @@ def encode_subject(subject: str) -> str:
     A title that looks like an encoded word is encoded too, so that no mail program decodes it.
     """
     text = " ".join(subject.split())
+    if _is_plain(text) and len(f"Subject: {text}") <= MAX_LINE:
+        return text
     charset = "us-ascii" if _is_plain(text) else "utf-8"
     header = Header(text, charset, maxlinelen=MAX_LINE, header_name="Subject")
     return header.encode(linesep="\r\n")

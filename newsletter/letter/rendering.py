@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from newsletter.errors import RenderError, TemplateError
 from newsletter.letter.fragments import Forms, Fragment, IssueFragments, PartFragments, placeholder
+from newsletter.letter.inbox import paper_names
 from newsletter.letter.views import (
     CorrectionView,
     PaperView,
@@ -132,13 +133,9 @@ def render_issue(
             templates.text, context, names, [paper.text for paper in papers], corrections
         ),
         subjects=tuple(paper.subject for paper in papers),
-        quiet_subject=_frame_block(templates.subject, None, context, paper=None, more=0),
-        preheaders=tuple(
-            (view.preheader("", day), view.preheader(f"Also: {view.title}", day))
-            if view
-            else ("", "")
-            for view in views
-        ),
+        quiet_subject=_frame_block(templates.subject, None, context, paper=None, names="", more=0),
+        preheaders=tuple((view.preheader(day) if view else "",) for view in views),
+        names=tuple(paper_names(view.title if view else "") for view in views),
         quiet_preheader=QUIET,
         words={
             length: tuple(view.words(length) if view else 0 for view in views) for length in LENGTHS
@@ -221,14 +218,15 @@ def _issue_context(issue: Issue, publication: Publication) -> Context:
 
 def _render_paper(view: PaperView, templates: LetterTemplates, context: Context) -> _RenderedPaper:
     context = {**context, "paper": view}
-    alone, with_more = {**context, "more": 0}, {**context, "more": placeholder("more")}
+    alone = {**context, "names": view.title, "more": 0}
+    several = {**context, "names": placeholder("names"), "more": placeholder("more")}
     try:
         return _RenderedPaper(
             html=tuple(_cards_and_row(templates.html, view, context)),
             text=tuple(_cards_and_row(templates.text, view, context)),
             subject=(
                 _split(_render_block(templates.subject, None, alone)),
-                _split(_render_block(templates.subject, None, with_more)),
+                _split(_render_block(templates.subject, None, several)),
             ),
         )
     except RenderError as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
 
+from newsletter.letter.inbox import PREHEADER
 from newsletter.model import Correction, Item, Length
 from newsletter.papers.names import other_home
 from newsletter.text import (
@@ -27,12 +28,6 @@ LEAD_WORDS = (50, 70)  # fewest and most words of the abstracts that open the le
 LEAD_LIMIT = 700  # characters of those words: where words are longer, fewer are shown
 FULL_LIMIT = 4000  # characters of a full abstract; real ones have up to about 2,500
 NAME_LIMIT = 80  # characters of the name of an author or an organisation
-
-PREHEADER = (40, 110)
-"""Fewest and most characters of a preheader.
-
-An inbox fills a shorter one up with the letter's masthead and cuts a longer one off.
-"""
 
 
 def longdate(day: date) -> str:
@@ -103,11 +98,11 @@ class PaperView:
         """How many words a card with this summary has."""
         return len(self.title.split()) + len(self.summaries[summary].split())
 
-    def preheader(self, lead: str, day: str) -> str:
-        """A line of 40 to 110 characters for the inbox, beginning with ``lead`` and this paper."""
+    def preheader(self, day: str) -> str:
+        """A line of 40 to 110 characters on this paper, without its title."""
         least, most = PREHEADER
-        last = f"one of the papers in the letter of {day}"
-        parts = [part for part in (lead, self.summaries["short"], self.byline, last) if part]
+        last = f"one of the papers in the email of {day}"
+        parts = [part for part in (self.summaries["short"], self.byline, last) if part]
         lines = accumulate(parts, lambda line, part: f"{line} — {part}")
         return shorten(next(line for line in lines if len(line) >= least), most)
 

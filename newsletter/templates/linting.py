@@ -31,8 +31,10 @@ _ANY_ATTRIBUTE = frozenset[str]().union(*ELEMENTS.values())
 NOTE_VARIABLES = frozenset({"publication", "theme"})
 """The variables of every note's templates, besides those of its kind."""
 
-_ISSUE = "because correction day email lead links missing more n name paper preheader summary topic"
-ISSUE_VARIABLES = NOTE_VARIABLES | frozenset(_ISSUE.split())
+ISSUE_VARIABLES = NOTE_VARIABLES | {
+    *("because", "correction", "day", "email", "lead", "links", "missing", "more", "n", "name"),
+    *("names", "paper", "preheader", "summary", "topic"),
+}
 """The variables of an issue's templates; each block gets those it needs."""
 
 _TAG = re.compile(r"<!--.*?-->|<(/?)(mj[\w-]*)((?:\"[^\"]*\"|[^\">])*)>", re.DOTALL)

@@ -6,6 +6,7 @@ Every function here is pure, accepts any string, and never raises.
 from newsletter.text.bylines import byline
 from newsletter.text.cleaning import clean, fold, http_url
 from newsletter.text.dates import find_day, find_month
+from newsletter.text.handles import handle, short_title
 from newsletter.text.languages import direction, language
 from newsletter.text.markup import strip_markup, unmarked
 from newsletter.text.shortening import ELLIPSIS, authors_line, first_sentences, first_words, shorten
@@ -31,12 +32,14 @@ __all__ = [
     "first_sentences",
     "first_words",
     "fold",
+    "handle",
     "http_url",
     "language",
     "literal_text",
     "name_phrases",
     "name_text",
     "phrases",
+    "short_title",
     "shorten",
     "strip_markup",
     "tex_to_unicode",

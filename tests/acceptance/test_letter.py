@@ -176,6 +176,8 @@ def test_letter_asks_for_a_reply_where_a_person_reads() -> None:
 def test_preheader_is_short_and_not_the_title() -> None:
     for cut in (FULL_EDITION, edition(section("Other", 2)), edition()):
         (line,) = re.findall(r'<div style="display:none[^>]*>(.*?)</div>', html_of(cut))
+        line, padding = line.rstrip("\u034f\u200c\u00a0"), len(line)
+        assert padding - len(line) >= 200
         assert 40 <= len(line) <= 120
         assert PAPERS[0].item.title not in line
 

@@ -7,9 +7,8 @@ import pytest
 from bench.naive import in_one_pass
 from newsletter.issue.composing import IssueMasks
 from newsletter.issue.editions import EditionLimits, compose_edition
-from newsletter.letter.assembling import render_letter
+from newsletter.letter.assembling import inbox_lines, render_letter
 from newsletter.letter.rendering import render_issue
-from newsletter.letter.views import longdate, paper_view
 from newsletter.model import TOP, Edition, ReaderHistory, Summary
 from newsletter.papers.matching import RulesMatcher
 from newsletter.papers.topics import match_issue
@@ -30,11 +29,7 @@ WITH_LEADS = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning
 def test_fragments_join_into_the_one_pass_rendering(whole: Edition) -> None:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
     rendering = render_letter(demo_fragments(), whole, links_to())
-    views = [paper_view(paper.item) for paper in PAPERS]
-    preheader = demo_fragments().quiet_preheader
-    if whole.papers:
-        second = views[whole.papers[1]]
-        preheader = second.preheader(f"Also: {second.title}", longdate(made.day))
+    _, preheader = inbox_lines(demo_fragments(), (whole.papers, len(whole.papers)))
     assert rendering.html == in_one_pass(
         HTML, whole, made, SITE, links_to(), preheader=preheader, minutes=1
     )

@@ -125,7 +125,7 @@ def test_templates_can_be_ejected_and_checked(tmp_path: Path) -> None:
     assert json.loads(newsletter.run("templates", "check", "--json").stdout)["ok"]
     change(tmp_path / "own", "issue.mjml", "<mj-section padding", "<mj-section paddin")
     done = newsletter.run("templates", "check", code=3)
-    assert "issue.mjml:18: <mj-section> has no attribute paddin" in done.stdout
+    assert "issue.mjml:19: <mj-section> has no attribute paddin" in done.stdout
     before = (tmp_path / "own" / "issue.mjml").read_text()
     refused = newsletter.run("templates", "eject", "own", code=2)
     assert "exists already" in refused.stderr

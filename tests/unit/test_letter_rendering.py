@@ -10,7 +10,7 @@ import pytest
 
 from newsletter.errors import TemplateError
 from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
-from newsletter.letter.fragments import MAX_REASON_BYTES, IssueFragments
+from newsletter.letter.fragments import MAX_REASON_BYTES, IssueFragments, placeholder
 from newsletter.letter.rendering import render_issue
 from newsletter.letter.views import (
     FULL_LIMIT,
@@ -136,11 +136,9 @@ def test_view_links_a_preprint_and_its_article() -> None:
 
 
 @pytest.mark.parametrize("abstract", ["", "Short.", ABSTRACT, "word " * 100])
-@pytest.mark.parametrize("lead", ["", "Also: A"])
-def test_preheader_has_40_to_110_characters(abstract: str, lead: str) -> None:
-    line = paper_view(item("A", abstract=abstract)).preheader(lead, longdate(date(2026, 5, 3)))
+def test_preheader_has_40_to_110_characters(abstract: str) -> None:
+    line = paper_view(item("A", abstract=abstract)).preheader(longdate(date(2026, 5, 3)))
     assert 40 <= len(line) <= 110
-    assert line.startswith(lead)
 
 
 def test_fragments_round_trip_through_storage() -> None:
@@ -160,7 +158,7 @@ def test_edition_renders_cards_rows_and_more() -> None:
     html = rendering.html
     assert '<h3><a href="None">Title 1 &amp; co</a></h3>' in html
     assert "<li>Title 2 &amp; co</li>" in html
-    assert "Title 3" not in html
+    assert "Title 3" not in html.partition("<h1>")[2]
     for said in ("4 papers", "1 min", "7 out", "because: topic", "2 more", "Ada ada@example.org"):
         assert said in html
     assert "".join(rendering.subject) == "Title 1 & co and 3 more"
@@ -205,8 +203,25 @@ def test_preheader_differs_from_the_title() -> None:
     assert "<p>One thing is said. Another follows.</p>" not in html_of(make_fragments(*papers))
     assert "<p>One thing is said. Another follows. — one of the" in html_of(make_fragments(*papers))
     both = edition(section("Reasoning", 0, 1))
-    html = render_letter(make_fragments(*papers), both, links_to()).html
-    assert "<p>Also: Second — One thing is said. Another follows.</p>" in html
+    rendering = render_letter(make_fragments(*papers), both, links_to())
+    assert "".join(rendering.subject) == "First and 1 more"
+    assert "<p>Second — One thing is said. Another follows. — one of the papers" in rendering.html
+
+
+def test_fragments_of_earlier_versions_keep_their_lines() -> None:
+    """A letter that is sent again after an upgrade must have the same bytes."""
+    stored = replace(
+        make_fragments(),
+        subjects=((("First",), ("First and ", placeholder("more"), " more")),) * 2,
+        preheaders=(("About the first.", "Also: First"), ("About the second.", "Also: Second")),
+        names=(),
+    )
+    fragments = IssueFragments.load(stored.dump())
+    both, one = (edition(section("Reasoning", *papers)) for papers in ([0, 1], [0]))
+    rendering = render_letter(fragments, both, links_to())
+    assert "".join(rendering.subject) == "First and 1 more"
+    assert "<p>Also: Second</p>" in rendering.html
+    assert "<p>About the first.</p>" in render_letter(fragments, one, links_to()).html
 
 
 @pytest.mark.parametrize("summary", get_args(Summary))
