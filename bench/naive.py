@@ -27,7 +27,8 @@ SKELETON = """\
     {%- block closing %}{% endblock %}
 {%- endfor %}
 {%- with n = more %}{% if n %}{% block more scoped %}{% endblock %}{% endif %}{% endwith %}
-{%- block ending %}{% endblock %}"""
+{%- block ending %}{% endblock %}
+{%- block foot %}{% endblock %}"""
 """A letter as one template with loops, whose blocks the newsletter's own templates fill."""
 
 
