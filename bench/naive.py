@@ -1,6 +1,6 @@
 """The naive renderer: a letter as one template with loops, rendered in one pass."""
 
-from newsletter.letter.assembling import REASON_INDENT
+from newsletter.letter.assembling import REASON_INDENT, shown_reason
 from newsletter.letter.links import Links
 from newsletter.letter.views import paper_view, wrap
 from newsletter.model import BY_FILTER, OTHER, TOP, Edition, Issue, Publication, Summary
@@ -20,7 +20,7 @@ SKELETON = """\
     {%- block heading scoped %}{% endblock %}
     {%- for paper, summary, because in cards %}
         {%- block card scoped %}{% endblock %}
-        {%- block because scoped %}{% endblock %}
+        {%- if because %}{% block because scoped %}{% endblock %}{% endif %}
         {%- block card_end %}{% endblock %}
     {%- endfor %}
     {%- for paper in rows %}{% block row scoped %}{% endblock %}{% endfor %}
@@ -57,7 +57,7 @@ def in_one_pass(
     html = name == HTML
     source = "{% extends 'skeleton' %}" + (compile_mjml(where, HTML) if html else where.read(TEXT))
     sources = {name: source, "skeleton": SKELETON}
-    views = [paper_view(paper.item) for paper in made.papers]
+    views = [paper_view(paper.item, made.day) for paper in made.papers]
     reason = str if html else (lambda text: wrap(text, REASON_INDENT))
     length: Summary = whole.summary
     return (
@@ -84,7 +84,7 @@ def in_one_pass(
                         (
                             views[paper],
                             views[paper].summaries["lead" if each.leads else length],
-                            reason(because),
+                            reason(shown_reason(because, leads=each.leads)),
                         )
                         for paper, because in zip(each.cards, each.because, strict=False)
                     ],

@@ -132,3 +132,14 @@ def quote_rule(kind: str, rule: str) -> str:
 def quotes_own_rule(reason: str) -> bool:
     """Whether the reason for a paper is one of the reader's own rules."""
     return reason.startswith("include “")
+
+
+def name_reason(reason: str) -> str:
+    """A reason in the fewest words: the topic, or the reader's own rule; empty for every paper.
+
+    How a topic was configured is left out: only the operator knows it.
+    """
+    kind, _, rule = reason.partition(" “")
+    if kind == "include":
+        return rule.removesuffix("”")
+    return kind.removeprefix("topic ").removesuffix(":") if kind.startswith("topic ") else ""

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from markupsafe import escape
 
+from newsletter.issue.composing import name_reason, quotes_own_rule
 from newsletter.issue.editions import lead_length
 from newsletter.letter.fragments import (
     MAX_REASON_BYTES,
@@ -32,7 +33,7 @@ Piece = TypeVar("Piece")
 
 WORDS_A_MINUTE = 220  # how fast people read a text of this kind
 
-REASON_INDENT = " " * 15  # puts a reason's second line in the text part below its first one
+REASON_INDENT = " " * 3  # puts a reason's second line in the text part below its first one
 
 _MAX_CACHED = 1_024  # values in a cache before it starts over; most readers share their reasons
 
@@ -63,7 +64,8 @@ class _Cache(dict[K, T]):
 class CompiledPart(Generic[Piece]):
     """The :class:`PartFragments` of one part, encoded.
 
-    ``reasons`` has, for the text of a reason, everything that follows the card it belongs to.
+    ``card_ends`` has, for the text of a reason, everything that follows the card it belongs to;
+    ``lead_ends`` the same for the papers that open a letter.
     """
 
     frame: Mapping[str, tuple[Piece, ...]]
@@ -72,7 +74,8 @@ class CompiledPart(Generic[Piece]):
     cards: Mapping[Length, tuple[Piece, ...]]
     rows: tuple[Piece, ...]
     corrections: tuple[Piece, ...]
-    reasons: Mapping[str, Piece]
+    card_ends: Mapping[str, Piece]
+    lead_ends: Mapping[str, Piece]
 
 
 class CompiledIssue(Generic[Piece]):
@@ -95,7 +98,12 @@ class CompiledIssue(Generic[Piece]):
             return tuple(self.pieces[text] for text in fragment if text)
 
         before, *_, after = part.frame["because"]
-        after += "".join(part.frame["card_end"])
+        end = "".join(part.frame["card_end"])
+
+        def card_end(reason: str, *, leads: bool) -> Piece:
+            shown = show_reason(shown_reason(reason, leads=leads))
+            return encode(f"{before}{shown}{after}{end}" if shown else end)
+
         return CompiledPart(
             frame={name: compiled(fragment) for name, fragment in part.frame.items()},
             counts={name: tuple(map(compiled, forms)) for name, forms in part.counts.items()},
@@ -104,8 +112,18 @@ class CompiledIssue(Generic[Piece]):
             cards=_Cache(lambda length: tuple(map(encode, part.cards[length]))),
             rows=tuple(map(encode, part.rows)),
             corrections=tuple(map(encode, part.corrections)),
-            reasons=_Cache(lambda reason: encode(f"{before}{show_reason(reason)}{after}")),
+            lead_ends=_Cache(partial(card_end, leads=True)),
+            card_ends=_Cache(partial(card_end, leads=False)),
         )
+
+
+def shown_reason(reason: str, *, leads: bool) -> str:
+    """What a card shows of the reason for its paper; may be empty.
+
+    The papers that open the letter are of any topic and show theirs. Any other stands under the
+    heading of its topic, and shows no more than a rule of the reader's own.
+    """
+    return name_reason(reason) if leads or quotes_own_rule(reason) else ""
 
 
 def _text_reason(reason: str) -> str:
@@ -236,13 +254,14 @@ def _sections(
     filled: Callable[[Sequence[Piece]], Sequence[Piece]],
 ) -> list[Piece]:
     pieces: list[Piece] = []
-    rows, reasons, cards_by_lead = part.rows, part.reasons, _by_lead(part.cards, edition)
+    rows, cards_by_lead = part.rows, _by_lead(part.cards, edition)
     closing = filled(part.frame["closing"])
     for section in edition.sections:
         pieces += filled(part.headings[section.name])
         cards = cards_by_lead[section.leads]
+        ends = part.lead_ends if section.leads else part.card_ends
         for paper, reason in zip(section.cards, section.because, strict=False):
-            pieces += (cards[paper], reasons[reason])
+            pieces += (cards[paper], ends[reason])
         pieces += [rows[paper] for paper in section.rows]
         pieces += closing
     return pieces

@@ -19,7 +19,7 @@ Fragment = tuple[str, ...]
 Forms = tuple[Fragment, ...]
 """A line that names a count, rendered for none, for one, and for more."""
 
-MAX_REASON_BYTES = 240  # most bytes of HTML in a reason; a longer one is shortened
+MAX_REASON_BYTES = 96  # most bytes of HTML in a reason; a longer one is shortened
 
 _MAX_LINK_BYTES = 160  # most bytes of a signed link without its site or mailbox
 

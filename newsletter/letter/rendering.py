@@ -112,11 +112,7 @@ def render_issue(
     """
     publication = _printable_publication(publication)
     context = _issue_context(issue, publication)
-    short = frozenset(issue.short)
-    views = [
-        None if index in short else paper_view(paper.item)
-        for index, paper in enumerate(issue.papers)
-    ]
+    views = _view_papers(issue)
     papers = [_render_paper(view, templates, context) if view else _NOTHING for view in views]
     corrections = [correction_view(correction) for correction in issue.corrections]
     names = list(dict.fromkeys([TOP, *(topic.name for topic in issue.topics), OTHER, BY_FILTER]))
@@ -144,6 +140,20 @@ def render_issue(
     )
     errors = [(paper.key, done.error) for paper, done in zip(issue.papers, papers, strict=True)]
     return fragments, tuple((key, error) for key, error in errors if error)
+
+
+def _view_papers(issue: Issue) -> list[PaperView | None]:
+    """The issue's papers as templates get them, None for a short one.
+
+    They name the source that listed them first, unless all have the same.
+    """
+    short = frozenset(issue.short)
+    sources = ["".join(paper.item.sources[:1]) for paper in issue.papers]
+    several = len({*sources} - {""}) > 1
+    return [
+        None if index in short else paper_view(paper.item, issue.day, source if several else "")
+        for index, (paper, source) in enumerate(zip(issue.papers, sources, strict=True))
+    ]
 
 
 def render_note(

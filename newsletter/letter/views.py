@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import accumulate
+
+from markupsafe import Markup
 
 from newsletter.letter.inbox import PREHEADER
 from newsletter.model import Correction, Item, Length
@@ -28,6 +30,10 @@ LEAD_WORDS = (50, 70)  # fewest and most words of the abstracts that open the le
 LEAD_LIMIT = 700  # characters of those words: where words are longer, fewer are shown
 FULL_LIMIT = 4000  # characters of a full abstract; real ones have up to about 2,500
 NAME_LIMIT = 80  # characters of the name of an author or an organisation
+
+_FEWEST_STARS = 10  # fewer stars of a paper's code are not shown
+_FEWEST_COMMENTS = 2  # a single comment, mostly the authors' own, is not shown
+_RECENT = timedelta(days=14)  # a paper that is younger shows no date
 
 
 def longdate(day: date) -> str:
@@ -59,8 +65,18 @@ def wrap(text: str, indent: str = "", width: int = TEXT_WIDTH) -> str:
     return f"\n{indent}".join([*lines, line])
 
 
+def foreign(text: str) -> Markup:
+    """Ends an attribute, and adds language and direction if the text is not mostly Latin.
+
+    ``<p class="row{{ text | foreign }}">``: MJML knows no Jinja between attributes.
+    """
+    tag = language(text)
+    return Markup(f'" lang="{tag}" dir="{direction(text)}') if tag else Markup("")  # noqa: S704 - of fixed values
+
+
 FILTERS: Mapping[str, Callable[..., str]] = {
     "direction": direction,
+    "foreign": foreign,
     "language": language,
     "longdate": longdate,
     "shorten": shorten,
@@ -78,18 +94,32 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """A short fact that comes before the byline; ``said`` is how it is read out, if differently."""
+
+    shown: str
+    said: str = ""
+
+    def __str__(self) -> str:
+        return self.shown
+
+
+@dataclass(frozen=True, slots=True)
 class PaperView:
     """A paper as templates get it, with the facts and links that are known.
 
-    ``url`` is where the title leads, None if the source gives no address. ``summaries`` has the
-    abstract in every length that a card has. ``brief`` is the source's own sentence, written by a
-    machine; empty if it has none.
+    ``url`` is where the title leads, None if the source gives no address. ``facts`` are whether it
+    is withdrawn, and its upvotes. ``byline`` has the organization, the authors, its source and its
+    date as far as they are worth their place. ``links`` lead elsewhere than the title, unless there
+    is no other. ``summaries`` has the abstract in every length that a card has. ``brief`` is the
+    source's own sentence, written by a machine; empty if it has none.
     """
 
     title: str
     url: str | None
+    facts: tuple[Fact, ...]
+    organization: str
     byline: str
-    facts: tuple[str, ...]
     links: tuple[Link, ...]
     summaries: Mapping[Length, str]
     brief: str = ""
@@ -107,17 +137,23 @@ class PaperView:
         return shorten(next(line for line in lines if len(line) >= least), most)
 
 
-def paper_view(item: Item) -> PaperView:
-    """An item as templates get it."""
+def paper_view(item: Item, day: date | None = None, source: str = "") -> PaperView:
+    """An item as templates get it, with the name of its source if that is given.
+
+    In the issue of a ``day`` only an older paper shows its date.
+    """
     abstract, brief = _text(item.abstract), _text(item.brief)
     if len(brief) > SHORT_LIMIT:  # a copy of the abstract, or an essay
         brief = ""
     short = shorten(first_sentences(abstract, 2), SHORT_LIMIT)
+    organization = shorten(_text(item.organization or ""), NAME_LIMIT)
+    byline = (organization, _authors(item), printable(source), _date(item, day))
     return PaperView(
         title=shorten(_text(item.title), TITLE_LIMIT) or "Untitled",
         url=http_url(item.url),
-        byline=" · ".join(_byline(item)),
         facts=tuple(_facts(item)),
+        organization=organization,
+        byline=" · ".join(filter(None, byline)),
         links=tuple(_links(item)),
         summaries={
             "short": short,
@@ -152,39 +188,54 @@ def _text(text: str) -> str:
     return printable(tex_to_unicode(text))
 
 
-def _byline(item: Item) -> Iterator[str]:
-    authors = [shorten(name, NAME_LIMIT) for name in map(_text, item.authors[:3]) if name]
-    count = max(len(item.authors), item.author_count or 0)
-    if line := authors_line(authors, count):
-        yield line
-    if organization := _text(item.organization or ""):
-        yield shorten(organization, NAME_LIMIT)
+def _authors(item: Item) -> str:
+    names = [shorten(name, NAME_LIMIT) for name in item.authors if name]
+    return _text(authors_line(names, max(len(item.authors), item.author_count or 0)))
 
 
-def _facts(item: Item) -> Iterator[str]:
+def _facts(item: Item) -> Iterator[Fact]:
     if item.withdrawn:
-        yield "withdrawn"
-    if item.upvotes is not None:
-        yield f"▲ {item.upvotes}"
-    if item.comments:
-        yield f"{item.comments} comment{'s' if item.comments > 1 else ''}"
-    if item.published:
-        yield longdate(item.published).partition(", ")[2]
-    elif item.published_month:
-        yield longdate(item.published_month).partition(", ")[2].partition(" ")[2]
+        yield Fact("withdrawn")
+    if item.upvotes:
+        plural = "s" if item.upvotes > 1 else ""
+        yield Fact(f"▲ {item.upvotes}", f"{item.upvotes} upvote{plural}")
+
+
+def _date(item: Item, day: date | None) -> str:
+    """The date of a late list, or of a paper that is not from the days before ``day``."""
     if item.listed:
-        yield f"listed {longdate(item.listed).partition(', ')[2]}"
+        return f"listed {_short_date(item.listed, day)}"
+    published = item.published or item.published_month
+    # A month is as recent as its last days may be.
+    month = timedelta() if item.published else timedelta(days=31)
+    if published is None or (day and day - published <= _RECENT + month):
+        return ""
+    written = _short_date(published, day)
+    return written if item.published else written.partition(" ")[2]
+
+
+def _short_date(date_: date, day: date | None) -> str:
+    """A date without its weekday, and without its year if that is the year of ``day``."""
+    year = "" if day and day.year == date_.year else f" {date_.year}"
+    return f"{date_.day} {date_:%B}{year}"
 
 
 def _links(item: Item) -> Iterator[Link]:
-    code = "Code" if item.code_stars is None else f"Code ★ {item.code_stars}"
-    for label, address in (
-        ("Paper", item.url),
-        ("PDF", item.pdf),
-        ("Also at", other_home(item.url, item.ids)),
-        (code, item.code),
-        ("Project", item.project),
-        ("Discuss", item.discussion),
-    ):
-        if url := http_url(address):
-            yield Link(label, url)
+    code = f"Code ★ {item.code_stars}" if (item.code_stars or 0) >= _FEWEST_STARS else "Code"
+    comments = item.comments or 0
+    links = [
+        Link(label, url)
+        for label, address in (
+            ("PDF", item.pdf),
+            (code, item.code),
+            ("Project", item.project),
+            (
+                f"Discuss ({comments})" if comments >= _FEWEST_COMMENTS else "Discuss",
+                item.discussion,
+            ),
+            ("Also at", other_home(item.url, item.ids)),
+        )
+        if (url := http_url(address))
+    ]
+    paper = http_url(item.url)
+    return iter(links or ([Link("Paper", paper)] if paper else []))

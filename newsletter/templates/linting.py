@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.resources import files
+from itertools import islice
 
 import jinja2
 from jinja2 import meta, nodes
@@ -107,6 +108,7 @@ def find_mjml_errors(folders: TemplateFolders, source: str, name: str) -> Errors
             yield from _attribute_errors(tag, rest, name, line)
         if tag == "mj-include" and (path := _PATH.search(rest)):
             yield from _missing_include(folders, path[1], name, line)
+            yield from _misplaced(folders, path[1], open_tags[-1][0] if open_tags else "")
     if open_tags:
         tag, line = open_tags[-1]
         yield TemplateError(f"<{tag}> is not closed.", file=name, line=line)
@@ -130,6 +132,18 @@ def _attribute_errors(tag: str, rest: str, name: str, line: int) -> Errors:
 def _missing_include(folders: TemplateFolders, path: str, name: str, line: int) -> Errors:
     if folders.find(path) is None:
         yield TemplateError(f"There is no template {path} to include.", file=name, line=line)
+
+
+def _misplaced(folders: TemplateFolders, path: str, parent: str) -> Errors:
+    """The first element of an included file, if it may not stand in the element around it."""
+    source = folders.read(path) if folders.find(path) else ""
+    for line, _, tag, _ in islice(_tags(source), 1):
+        within_text = parent == "mj-text" and tag != "mj-include"
+        if within_text or (parent == "mj-column" and tag == "mj-section"):
+            problem = (
+                f"<{tag}> may not stand within <{parent}>, which includes this file: remove it."
+            )
+            yield TemplateError(problem, file=path, line=line)
 
 
 def _did_you_mean(word: str, known: Iterable[str], form: str = "{}") -> str:

@@ -45,13 +45,19 @@ def shorten(text: str, limit: int) -> str:
     return (head if space and len(head) > limit // 2 else cut).rstrip(" ,;:.-") + ELLIPSIS
 
 
-_SHOWN = 3  # authors
+_ALL_SHOWN = 3  # authors of a paper that names them all
 
 
 def authors_line(names: Sequence[str], count: int | None = None) -> str:
-    """The first authors and how many more; only the number if no names are known."""
+    """The first authors, the last one and how many; only the number if no names are known.
+
+    A ``count`` above the number of names says that the list was cut: its last author is unknown.
+    """
     total = max(len(names), count or 0)
     if not names:
         return "" if not total else f"{total} author{'s' if total > 1 else ''}"
-    more = total - len(names[:_SHOWN])
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more else "")
+    if len(names) < total:
+        return f"{', '.join(names[:_ALL_SHOWN])} … ({total})"
+    if total <= _ALL_SHOWN:
+        return ", ".join(names)
+    return f"{', '.join(names[: _ALL_SHOWN - 1])} … {names[-1]} ({total})"

@@ -20,7 +20,9 @@ from newsletter.templates import (
 from tests.support.factories import paper
 from tests.support.letters import SITE, edition, issue, make_letter, section
 
-CARD, HEADING, FOOT = (f"partials/{name}.mjml" for name in ("card", "heading", "foot"))
+CARD, HEADING, FOOT, HEAD, MORE = (
+    f"partials/{name}.mjml" for name in ("card", "heading", "foot", "head", "more")
+)
 OWN = Path(__file__).parents[2] / "templates"
 
 
@@ -83,19 +85,19 @@ def test_nothing_outside_the_folder_is_found(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "problem"),
     [
-        (HTML, "<mj-section padding", "<mj-sectoin padding", "did you mean <mj-section>"),
-        (HTML, "<mj-raw>{% endblock %}{% block row", "<mj-blink>{% block row", "not an element"),
+        (HTML, "<mj-section>", "<mj-sectoin>", "did you mean <mj-section>"),
+        (HTML, "<mj-raw>{% endblock %}{% block more", "<mj-blink>{% block more", "not an element"),
         (HTML, "</mj-head>", "", "<mj-head> is not closed|closes nothing"),
         (HTML, 'path="partials/head.mjml"', 'path="../secret.mjml"', "to include"),
         (CARD, "{% if paper.url %}", "{% if paper.url }", "not Jinja"),
         (HEADING, "{{ name }}", "{{ nmae }}", "no variable 'nmae'"),
         (CARD, "paper.byline }}", "paper.biline }}", "biline"),
         (TEXT, "{{ name | wrap }}", "{{ name | warp }}", "warp"),
-        (TEXT, "paper.byline | wrap", "paper.biline | wrap", "biline"),
+        (TEXT, "paper.title | wrap", "paper.titel | wrap", "titel"),
         (TEXT, "{{ email }}", "{{ cycler.__init__.__globals__ }}", "unsafe"),
         (FOOT, "{{ email }}", "{{ cycler.__init__.__globals__ }}", "unsafe"),
-        (CARD, "<mj-text css-class", "<mj-txt css-class", "did you mean <mj-text>"),
-        (CARD, "theme.quiet", "theme.quite", "quite"),
+        (MORE, "<mj-text css-class", "<mj-txt css-class", "did you mean <mj-text>"),
+        (HEAD, "theme.quiet", "theme.quite", "quite"),
         (SUBJECT, "publication.name", "publication.nmae", "nmae"),
     ],
 )
@@ -108,6 +110,25 @@ def test_error_names_file_line_and_problem(
     assert error.file == name
     assert error.line is not None
     assert error.line == line or "closes" in error.problem
+
+
+@pytest.mark.parametrize(
+    ("name", "around", "told"),
+    [
+        (CARD, "mj-text", "<mj-text> may not stand within <mj-text>"),
+        (MORE, "mj-section", "<mj-section> may not stand within <mj-column>"),
+    ],
+)
+def test_part_for_an_earlier_letter_is_an_error(
+    folder: Path, name: str, around: str, told: str
+) -> None:
+    part = (folder / name).read_text(encoding="utf-8")
+    (folder / name).write_text(f"<{around}>{part}</{around}>", encoding="utf-8")
+    assert (fault(folder).file, fault(folder).line, fault(folder).problem[: len(told)]) == (
+        name,
+        1,
+        told,
+    )
 
 
 def test_unclosed_element_is_named(folder: Path) -> None:

@@ -47,8 +47,8 @@ PAPERS = (
 )
 
 FULL_EDITION = edition(
-    section("Mixture of Experts", 0, because="topic Mixture of Experts: “experts” in the title"),
-    section("Reasoning", 1, 2, because="your rule “chain of thought”", rows=[3]),
+    section("Mixture of Experts", 0, because="topic Mixture of Experts: “title:experts”"),
+    section("Reasoning", 1, 2, because="include “chain of thought”", rows=[3]),
     more=[4],
     left_out=23,
 )

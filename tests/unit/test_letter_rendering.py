@@ -4,7 +4,7 @@ import json
 import zlib
 from dataclasses import fields, replace
 from datetime import date
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -17,13 +17,15 @@ from newsletter.letter.views import (
     LEAD_LIMIT,
     SHORT_LIMIT,
     TITLE_LIMIT,
+    Fact,
+    Link,
     PaperView,
     longdate,
     paper_view,
     printable,
     wrap,
 )
-from newsletter.model import Correction, Publication, Section, Summary
+from newsletter.model import BY_FILTER, TOP, Correction, Publication, Section, Summary
 from newsletter.templates.compiling import _sample_issue
 from tests.support.factories import item, paper
 from tests.support.hostile_inputs import paper_of
@@ -109,12 +111,13 @@ def test_view_shows_known_facts() -> None:
             upvotes=5,
             comments=2,
             withdrawn=True,
-        )
+        ),
+        source="arXiv cs.CL",
     )
-    assert view.byline == "A, B, C and 6 more · Labs"
-    assert view.facts == ("withdrawn", "▲ 5", "2 comments", "3 August 2026")
+    assert view.byline == "Labs · A, B, C … (9) · arXiv cs.CL · 3 August 2026"
+    assert view.facts == (Fact("withdrawn"), Fact("▲ 5", "5 upvotes"))
     labels = [link.label for link in view.links]
-    assert labels == ["Paper", "PDF", "Code ★ 12", "Project", "Discuss"]
+    assert labels == ["PDF", "Code ★ 12", "Project", "Discuss (2)"]
     assert view.summaries == {
         "short": "One thing is said. Another follows.",
         "brief": "One thing is said. Another follows.",
@@ -124,15 +127,51 @@ def test_view_shows_known_facts() -> None:
     }
 
 
-def test_view_counts_one_comment_and_unstarred_code() -> None:
-    view = paper_view(item("A", comments=1, code="https://a.org/c", upvotes=0))
-    assert view.facts == ("▲ 0", "1 comment")
-    assert [link.label for link in view.links] == ["Code"]
+def test_small_counts_are_not_shown() -> None:
+    few = item("A", upvotes=0, comments=1, code="https://a.org/c", code_stars=9)
+    view = paper_view(replace(few, discussion="https://a.org/d"))
+    assert view.facts == ()
+    assert [link.label for link in view.links] == ["Code", "Discuss"]
+
+
+def test_upvotes_are_said_in_words() -> None:
+    assert paper_view(item(upvotes=1)).facts == (Fact("▲ 1", "1 upvote"),)
 
 
 def test_view_links_a_preprint_and_its_article() -> None:
     view = paper_view(item(ids=("2611.00001", "10.1234/x"), url="https://arxiv.org/abs/2611.00001"))
-    assert [link.label for link in view.links] == ["Paper", "Also at"]
+    assert [link.label for link in view.links] == ["Also at"]
+
+
+def test_card_always_has_a_link_that_looks_like_one() -> None:
+    assert paper_view(item(url="https://a.org/1")).links == (Link("Paper", "https://a.org/1"),)
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"published": date(2026, 8, 4)}, ""),
+        ({"published": date(2026, 8, 3)}, "3 August"),
+        ({"published": date(2025, 12, 3)}, "3 December 2025"),
+        ({"published": date(2026, 9, 1)}, ""),
+        ({"published_month": date(2026, 8, 1)}, ""),
+        ({"published_month": date(2026, 7, 1)}, "July"),
+        ({"published_month": date(2026, 6, 1)}, "June"),
+        ({"published_month": date(2025, 6, 1)}, "June 2025"),
+        ({"published": date(2026, 8, 3), "listed": date(2026, 8, 14)}, "listed 14 August"),
+        ({}, ""),
+    ],
+)
+def test_only_old_papers_show_their_date(known: dict[str, Any], said: str) -> None:
+    assert paper_view(item(**known), date(2026, 8, 18)).byline == said
+
+
+def test_papers_of_several_sources_name_them() -> None:
+    papers = [paper(n, f"Title {n}", sources=(f"Source {n}", "Third")) for n in (1, 2)]
+    for chosen, shown in ((papers, True), (papers[:1], False)):
+        html = html_of(make_fragments(*chosen))
+        assert ("Source 1" in html) is shown
+        assert "Third" not in html
 
 
 @pytest.mark.parametrize("abstract", ["", "Short.", ABSTRACT, "word " * 100])
@@ -159,7 +198,7 @@ def test_edition_renders_cards_rows_and_more() -> None:
     assert '<h3><a href="None">Title 1 &amp; co</a></h3>' in html
     assert "<li>Title 2 &amp; co</li>" in html
     assert "Title 3" not in html.partition("<h1>")[2]
-    for said in ("4 papers", "1 min", "7 out", "because: topic", "2 more", "Ada ada@example.org"):
+    for said in ("4 papers", "1 min", "7 out", "2 more", "Ada ada@example.org"):
         assert said in html
     assert "".join(rendering.subject) == "Title 1 & co and 3 more"
     assert "[li]Title 2 & co[/li]" in rendering.text
@@ -298,10 +337,28 @@ def test_shared_fragments_are_the_same_objects() -> None:
     assert {a for a, b in both if a is not b} == {"ada@example.org", links_to().unsubscribe}
 
 
+@pytest.mark.parametrize(
+    ("heading", "reason", "shown"),
+    [
+        (TOP, "topic Agents: “title:agents”", "because: Agents"),
+        (TOP, "include “author:Hinton”", "because: author:Hinton"),
+        (TOP, "every paper", None),
+        ("Reasoning", "topic Reasoning: “title:chain of thought”", None),
+        (BY_FILTER, "include “(LoRA) and not video”", "because: (LoRA) and not video"),
+        ("Other", "every paper", None),
+    ],
+)
+def test_reasons_are_what_a_reader_asked_for(heading: str, reason: str, shown: str | None) -> None:
+    cut = replace(section(heading, 0, because=reason), leads=heading == TOP)
+    html = render_letter(make_fragments(), edition(cut), links_to()).html
+    assert html.partition("<p>because")[2].partition("</p>")[0] == (shown or "")[7:]
+    assert "</card>" in html
+
+
 def test_reason_keeps_within_its_reserved_bytes() -> None:
     fragments = make_fragments()
     for reason in ("&" * 300, "漢" * 300, "word " * 100, "a"):
-        cut = edition(section("Reasoning", 0, because=reason))
+        cut = edition(section("Reasoning", 0, because=f"include “{reason}”"))
         html = render_letter(fragments, cut, links_to()).html
         said = html.partition("because: ")[2].partition("</p>")[0]
         assert 0 < len(said.encode()) <= MAX_REASON_BYTES
@@ -386,12 +443,12 @@ def test_more_reasons_than_the_cache_holds_are_all_shown() -> None:
     compiled = CompiledIssue(make_fragments(), str)
     for number in range(2_500):
         letter = assemble_letter(
-            compiled, edition(section("Reasoning", 0, because=f"reason {number}")), links_to()
+            compiled, edition(section(BY_FILTER, 0, because=f"include “rule {number}”")), links_to()
         )
-        assert f"because: reason {number}</p>" in "".join(letter.html)
-    assert len(compiled.html.reasons) < 2_500
+        assert f"because: rule {number}</p>" in "".join(letter.html)
+    assert len(compiled.html.card_ends) < 2_500
 
 
 def test_view_says_the_date_of_a_list_read_late() -> None:
     view = paper_view(item("One", listed=date(2026, 7, 20)))
-    assert "listed 20 July 2026" in view.facts
+    assert view.byline == "listed 20 July 2026"

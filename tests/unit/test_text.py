@@ -423,11 +423,12 @@ def test_shortened_text_keeps_within_its_limit(text: str, limit: int) -> None:
         ((), 7, "7 authors"),
         (("Ada",), None, "Ada"),
         (("Ada", "Bo", "Cy"), 3, "Ada, Bo, Cy"),
-        (("Ada", "Bo", "Cy", "Di"), None, "Ada, Bo, Cy and 1 more"),
-        (("Ada", "Bo", "Cy", "Di"), 664, "Ada, Bo, Cy and 661 more"),
+        (("Ada", "Bo", "Cy", "Di"), None, "Ada, Bo … Di (4)"),
+        (("Ada", "Bo", "Cy", "Di"), 664, "Ada, Bo, Cy … (664)"),
+        (("Ada",), 2, "Ada … (2)"),
     ],
 )
-def test_three_authors_and_a_count_are_shown(
+def test_first_and_last_authors_and_a_count_are_shown(
     names: tuple[str, ...], count: int | None, line: str
 ) -> None:
     assert authors_line(names, count) == line
