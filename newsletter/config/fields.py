@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from newsletter.errors import FilterError, without_secrets
-from newsletter.model.zones import zone_names
+from newsletter.model.zones import find_zones, zone_names
 from newsletter.papers.filters import parse_rule
 from newsletter.text import clean, http_url
 
@@ -117,22 +117,23 @@ def _mailbox(text: str) -> str:
 
 
 def _zone(text: str) -> str:
-    if text not in zone_names():
-        raise ValueError(f"IANA lists no time zone {clean(text)!r}; {_near_zones(text)}")
-    return text
+    """IANA's name of the zone that a text names."""
+    match find_zones(text):
+        case [zone]:
+            return zone
+        case []:
+            raise ValueError(f"there is no time zone {clean(text)!r}; {_near_zones(text)}")
+        case several:
+            named = " or ".join(several[:4])
+            raise ValueError(f"{clean(text)!r} may be several time zones: write {named}")
 
 
 def _near_zones(text: str) -> str:
     """What to write instead of this: the zones with the nearest names, or an example."""
-    names = {name.casefold(): name for name in sorted(zone_names())}
-    cities = {folded.rpartition("/")[2]: folded for folded in names}
-    wanted = text.strip().casefold().replace(" ", "_")
-    place = wanted.rpartition("/")[2]
-    near = difflib.get_close_matches(wanted, names, 2, 0.75) + [
-        cities[city] for city in difflib.get_close_matches(place, cities, 2, 0.75)
-    ]
-    found = " or ".join(names[each] for each in dict.fromkeys(near))
-    return f"did you mean {found}?" if found else "write one like Europe/Zurich"
+    cities = {name.casefold().rpartition("/")[2]: name for name in sorted(zone_names())}
+    wanted = text.strip().casefold().replace(" ", "_").rpartition("/")[2]
+    near = [cities[city] for city in difflib.get_close_matches(wanted, cities, 2, 0.75)]
+    return f"did you mean {' or '.join(near)}?" if near else "write a city, or Europe/Zurich"
 
 
 def _wall_time(text: str) -> str:

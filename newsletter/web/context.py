@@ -23,7 +23,7 @@ from newsletter.config.sources import EVERY_FIELD
 from newsletter.errors import TemplateError
 from newsletter.letter.links import Purpose, sign_token
 from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
-from newsletter.model.zones import load_zone, zone_names
+from newsletter.model.zones import AREAS, load_zone, zone_names
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.welcoming import plan_first_letter
 from newsletter.readers.due import DefaultSchedule
@@ -33,12 +33,6 @@ from newsletter.templates import find_folders, make_environment
 from newsletter.web.forms import MAX_PACKED, Form, read_form
 from newsletter.web.mail_queue import MailQueue, Send
 from newsletter.web.page_cache import PageCache
-
-ZONE_AREAS = (
-    "Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/", "Australia/", "Europe/",
-    "Indian/", "Pacific/",
-)  # fmt: skip
-"""How the names of time zones begin that people live in."""
 
 STYLE = "web/door.css"
 TEMPLATE_NAMES = (
@@ -102,7 +96,7 @@ class PageTemplates:
 @cache
 def list_zones() -> tuple[str, ...]:
     """The names of the time zones that a form offers."""
-    return ("UTC", *sorted(zone for zone in zone_names() if zone.startswith(ZONE_AREAS)))
+    return ("UTC", *sorted(zone for zone in zone_names() if zone.startswith(AREAS)))
 
 
 @dataclass(frozen=True, slots=True)
