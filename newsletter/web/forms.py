@@ -17,6 +17,7 @@ from newsletter.config.subscribers import Plain, plain_values, subscriber_from_e
 from newsletter.config.yaml_file import Value
 from newsletter.errors import InvalidFileError
 from newsletter.model import SUBSCRIBER_FIELDS, WEEKDAYS, FormField, Subscriber
+from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.joining import Joining
 
 MAX_BYTES = 65_536  # the most bytes a form may have; the fullest preferences take about 30,000
@@ -44,6 +45,10 @@ class Form:
     def only(self, names: Collection[str]) -> "Form":
         """The form with only these fields."""
         return Form({name: values for name, values in self._fields.items() if name in names})
+
+    def without(self, names: Collection[str]) -> "Form":
+        """The form without these fields."""
+        return Form({name: values for name, values in self._fields.items() if name not in names})
 
     def has(self, name: str) -> bool:
         """Whether a field of this name was sent."""
@@ -160,6 +165,23 @@ def parse_newcomer(
         problem = f"only addresses of {' or '.join(joining.domains)} can be subscribed here"
         raise InvalidFormError({"email": [problem]})
     return wanted
+
+
+SCHEDULE_FIELDS = ("cadence", "at", "timezone")
+"""The fields in which a reader who chose nothing follows the newsletter."""
+
+
+def with_schedule(form: Form, default: DefaultSchedule) -> Form:
+    """The form with the newsletter's days, time and zone where it has none: that is what comes."""
+    for name in SCHEDULE_FIELDS:
+        form = form.with_values(name, form.one(name) or getattr(default, name))
+    return form
+
+
+def without_schedule(form: Form, default: DefaultSchedule) -> Form:
+    """The form without what it says as the newsletter does: those readers follow the newsletter."""
+    same = {name for name in SCHEDULE_FIELDS if form.one(name) == getattr(default, name)}
+    return form.without(same)
 
 
 def rule_notes(form: Form, fields: Collection[str]) -> Mapping[str, Sequence[str]]:

@@ -27,6 +27,9 @@ POLICY = (
 SCRIPT_POLICY = f"{POLICY}; script-src 'self'; connect-src 'self'"
 """The same for a page with a script file of ours, which may send requests to us only."""
 
+LETTER_POLICY = POLICY.replace("style-src 'self'", "style-src 'unsafe-inline'")
+"""The same for a page that shows an email: its styles are in it, and it has no script."""
+
 PAGE_HEADERS = COMMON_HEADERS | {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",

@@ -27,6 +27,7 @@ from newsletter.web.forms import (
     rule_notes,
     unpack_form,
     with_present_topics,
+    with_schedule,
 )
 from newsletter.web.guard import SCRIPT_POLICY
 
@@ -94,6 +95,7 @@ class PreferencePages:
         if not _is_usable(reader):
             stored = self.context.publisher.store.stored_settings(reader.id)
             form = fill_form_as_stored(reader.subscriber.email, stored)
+        form = with_schedule(form, self.context.default_schedule)
         return with_present_topics(form, self.context.known_topics)
 
     def _with_topic(self, form: Form, topic: str, *, more: bool) -> Form:
@@ -269,7 +271,7 @@ class PreferencePages:
             "preferences",
             status,
             **DEFAULT_VALUES | values,
-            form=with_present_topics(form, known),
+            form=with_present_topics(with_schedule(form, self.context.default_schedule), known),
             lost_all=lost_all and not wants.include,
             notes=rule_notes(form, self.context.paper_fields),
             reader=reader,

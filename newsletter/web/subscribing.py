@@ -3,6 +3,7 @@
 A GET only shows; only a POST changes something.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -10,10 +11,12 @@ from importlib.resources import files
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from newsletter.letter.links import MAX_AGE, verify_token
-from newsletter.model import LEFT, Subscriber
+from newsletter.model import LEFT, Reader, Subscriber
+from newsletter.model.zones import load_zone
+from newsletter.publisher.previewing import preview_as_new
 from newsletter.readers.service import CONSENT_TEXT
 from newsletter.web.context import PageContext, client_of, token_of
 from newsletter.web.forms import (
@@ -22,7 +25,10 @@ from newsletter.web.forms import (
     parse_newcomer,
     unpack_form,
     with_present_topics,
+    with_schedule,
+    without_schedule,
 )
+from newsletter.web.guard import LETTER_POLICY, SCRIPT_POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +49,57 @@ class SubscribePages:
         return self._subscribe_page(form, {}, 200)
 
     def _parse(self, form: Form) -> Subscriber:
-        joining = self.context.reader_service.joining
-        return parse_newcomer(form, form.one("email"), self.context.known_topics, joining)
+        joining, default = self.context.reader_service.joining, self.context.default_schedule
+        own = without_schedule(form, default)
+        return parse_newcomer(own, form.one("email"), self.context.known_topics, joining)
 
     def _subscribe_page(self, form: Form, problems: object, status: int) -> Response:
-        return self.context.templates.page(
+        default, newest = self.context.default_schedule, self.context.page_cache.newest_issue()
+        page = self.context.templates.page(
             "join",
             status,
-            form=with_present_topics(form, self.context.known_topics),
+            form=with_present_topics(with_schedule(form, default), self.context.known_topics),
             problems=problems,
             topics=self.context.publisher.topics,
-            default_schedule=self.context.default_schedule,
+            default_schedule=default,
             words=self._consent_text,
             joining=self.context.reader_service.joining,
             a_week=self.context.page_cache.papers_per_week(),
-            newest=self.context.page_cache.newest_issue(),
+            newest=newest,
+            newest_word=newest and self._word_for(newest.day),
         )
+        page.headers["Content-Security-Policy"] = SCRIPT_POLICY
+        return page
+
+    def _word_for(self, day: date) -> str:
+        """``today`` or ``yesterday``; empty for another day."""
+        zone = load_zone(self.context.default_schedule.timezone)
+        ago = (self.context.now.astimezone(zone).date() - day).days
+        return {0: "today", 1: "yesterday"}.get(ago, "")
+
+    def first_page(self, _request: Request) -> Response:
+        """Where the form is, for those who open the address that it is sent to."""
+        return self.context.templates.redirect("/")
+
+    def sample(self, _request: Request) -> Response:
+        """The last email, as a reader who wants every paper gets it.
+
+        Raises:
+            HTTPException: there is none yet (404).
+        """
+        newest = next(iter(self.context.page_cache.published()), None)
+        if newest is None:
+            raise HTTPException(404, "No email has been sent yet.")
+        page = self.context.page_cache.page("sample", lambda: self._sample_of(newest.day))
+        return HTMLResponse(page, headers={"Content-Security-Policy": LETTER_POLICY})
+
+    def _sample_of(self, day: date) -> str:
+        stranger = Reader(0, Subscriber("you@example.org"), "confirmed", 0, "store")
+        publisher, service = self.context.publisher, self.context.reader_service
+        made = preview_as_new(publisher, day, stranger, to=stranger.subscriber.email)
+        # The links in it are nobody's: they lead to the form to subscribe.
+        own = re.escape(service.page_url("")) + r"(preferences|unsubscribe|edition)/[^\"\s<>]*"
+        return re.sub(own, service.page_url(""), made.rendering.html)
 
     def subscribe(self, request: Request, form: Form) -> Response:
         """Send a note to an address; the answer is the same whether it is a reader's or not."""
@@ -165,14 +206,19 @@ class SubscribePages:
         return self.context.templates.page("edition", day=day, blocks=blocks)
 
     async def file(self, request: Request) -> Response:
-        """The style sheet of every page, or htmx, for pages that a script makes handier."""
-        style = request.url.path.endswith(".css")
-        text = self.context.templates.style if style else read_htmx()
+        """The style sheet of every page, or a script that makes a page handier."""
+        name = request.url.path.rpartition("/")[2]
+        style = name.endswith(".css")
+        text = self.context.templates.style if style else read_script(SCRIPTS[name])
         kind = "text/css" if style else "text/javascript"
         return Response(text, media_type=kind, headers={"Cache-Control": "public, max-age=3600"})
 
 
+SCRIPTS = {"htmx.js": "htmx.min.js", "when.js": "when.js"}
+"""The scripts of the pages, each with its file in ``newsletter/data``."""
+
+
 @cache
-def read_htmx() -> str:
-    """Htmx as ``newsletter/data`` has it."""
-    return files("newsletter").joinpath("data/htmx.min.js").read_text(encoding="utf-8")
+def read_script(name: str) -> str:
+    """A script as ``newsletter/data`` has it."""
+    return files("newsletter").joinpath("data", name).read_text(encoding="utf-8")

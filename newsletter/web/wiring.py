@@ -33,7 +33,7 @@ from newsletter.web.operator_login import OperatorLogin
 from newsletter.web.operator_readers import OperatorReaderPages
 from newsletter.web.page_cache import PageCache
 from newsletter.web.preferences import PreferencePages
-from newsletter.web.subscribing import SubscribePages
+from newsletter.web.subscribing import SCRIPTS, SubscribePages
 from newsletter.web.webhooks import WebhookPages
 
 _log = logging.getLogger(__name__)
@@ -138,7 +138,9 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
     readers = OperatorReaderPages(context, login)
     return [
         Route("/", join.welcome),
+        Route("/join", join.first_page),
         post("/join", join.subscribe),
+        Route("/sample", join.sample),
         Route("/sent/{token}", join.show_sent),
         Route("/confirm/{token}", join.ask_to_confirm),
         post("/confirm/{token}", join.confirm),
@@ -151,7 +153,7 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
         post("/farewell/{token}", join.record_reason),
         Route("/edition/{token}", join.edition),
         Route("/style.css", join.file),
-        Route("/htmx.js", join.file),
+        *(Route(f"/{name}", join.file) for name in SCRIPTS),
         Route("/preferences/{token}", preferences.show),
         post("/preferences/{token}", preferences.change),
         Route("/preferences/{token}/export.json", preferences.export),

@@ -60,8 +60,8 @@ def link_in(text: str, word: str) -> str:
 def subscribed(app: Website, page: Page) -> None:
     """Subscribe as a person does, from the first page to the preferences."""
     page.goto(app.site)
-    page.get_by_label("Your mail address").fill(ADA)
-    page.get_by_role("button", name="Send me the letters").click()
+    page.get_by_label("Email address").fill(ADA)
+    page.get_by_role("button", name="Subscribe").click()
     expect(page.get_by_role("heading", name="Check your inbox")).to_be_visible()
     page.goto(link_in(app.mail_to(ADA).text, "confirm"))
     assert app.reader().status == "unconfirmed"
@@ -178,7 +178,7 @@ def test_results_reload_and_come_back_on_a_narrow_screen(app: Website, browser: 
         expect_whole(said)
         assert len(posts) == before + 1
     page.goto(app.site)
-    expect_whole("Your mail address")
+    expect_whole("Email address")
     page.close()
 
 
@@ -187,7 +187,7 @@ def test_keyboard_alone_is_enough(app: Website, browser: Browser) -> None:
     page.goto(app.site)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "To the content"
-    for _ in range(4):
+    while page.evaluate("document.activeElement.id") != "email":
         page.keyboard.press("Tab")
     page.keyboard.type(ADA)
     page.keyboard.press("Tab")
@@ -197,6 +197,31 @@ def test_keyboard_alone_is_enough(app: Website, browser: Browser) -> None:
     app.mail_to(ADA)
     assert app.reader().subscriber.filter.topics == ("Vision",)
     page.close()
+
+
+def test_sign_up_page_takes_the_browsers_zone(app: Website, browser: Browser) -> None:
+    context = browser.new_context(timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    page.goto(app.site)
+    expect(page.locator("#when")).to_have_text("Every day at 07:00, your time (Asia/Tokyo)")
+    page.get_by_text("Change").click()
+    expect(page.get_by_label("Day of the weekly email")).not_to_be_visible()
+    page.get_by_label("How often").select_option("weekly")
+    page.get_by_label("Day of the weekly email").select_option("Friday")
+    page.get_by_label("Time zone").fill("nowhere")
+    expect(page.locator("#when")).to_have_text("Once a week on Friday at 07:00 (nowhere)")
+    page.get_by_label("Email address").fill(ADA)
+    page.get_by_role("button", name="Subscribe").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    page.get_by_role("alert").get_by_role("link", name="Time zone").click()
+    expect(page.get_by_label("Time zone")).to_be_focused()
+    page.get_by_label("Time zone").fill("Kyoto")
+    page.get_by_role("button", name="Subscribe").click()
+    app.mail_to(ADA)
+    chosen = app.reader().subscriber
+    assert (chosen.cadence, chosen.day, chosen.at) == ("weekly", 4, None)
+    assert chosen.timezone == "Asia/Tokyo"
+    context.close()
 
 
 @pytest.mark.slow
@@ -228,6 +253,7 @@ def paths(app: Website) -> dict[str, str]:
     prefer = app.path("preferences", str(reader.id))
     return {
         "first": "/",
+        "sample": "/sample",
         "confirm": app.path("confirm", "2"),
         "move": app.path("move", "1/new@example.org"),
         "preferences": prefer,
@@ -298,12 +324,12 @@ def test_every_page_is_accessible(app: Website, browser: Browser, scheme: str, w
     look("said why")
     page.goto(app.site)
     page.evaluate("document.querySelector('form').noValidate = true")
-    page.get_by_label("Your mail address").fill("nobody")
-    press("Send me the letters")
+    page.get_by_label("Email address").fill("nobody")
+    press("Subscribe")
     expect(page.get_by_role("alert")).to_be_visible()
     look("joining, with problems")
-    page.get_by_label("Your mail address").fill("cyd@example.org")
-    press("Send me the letters")
+    page.get_by_label("Email address").fill("cyd@example.org")
+    press("Subscribe")
     look("sent")
     page.goto(f"{app.site}{app.path('move', '2/new@example.org')}")
     press("Confirm")
