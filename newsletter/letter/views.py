@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate
+from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
@@ -34,6 +35,8 @@ NAME_LIMIT = 80  # characters of the name of an author or an organisation
 _FEWEST_STARS = 10  # fewer stars of a paper's code are not shown
 _FEWEST_COMMENTS = 2  # a single comment, mostly the authors' own, is not shown
 _RECENT = timedelta(days=14)  # a paper that is younger shows no date
+
+_IMAGES = (".apng", ".avif", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp")
 
 
 def longdate(day: date) -> str:
@@ -112,7 +115,9 @@ class PaperView:
     is withdrawn, and its upvotes. ``byline`` has the organization, the authors, its source and its
     date as far as they are worth their place. ``links`` lead elsewhere than the title, unless there
     is no other. ``summaries`` has the abstract in every length that a card has. ``brief`` is the
-    source's own sentence, written by a machine; empty if it has none.
+    source's own sentence, written by a machine; empty if it has none. ``keywords``,
+    ``submitter``, ``author_answers`` and ``thumbnail`` are as in :class:`Item`; ``media`` leads to
+    its images and videos.
     """
 
     title: str
@@ -123,6 +128,11 @@ class PaperView:
     links: tuple[Link, ...]
     summaries: Mapping[Length, str]
     brief: str = ""
+    keywords: tuple[str, ...] = ()
+    submitter: str = ""
+    author_answers: bool = False
+    media: tuple[Link, ...] = ()
+    thumbnail: str | None = None
 
     def words(self, summary: Length) -> int:
         """How many words a card with this summary has."""
@@ -163,6 +173,11 @@ def paper_view(item: Item, day: date | None = None, source: str = "") -> PaperVi
             "lead": shorten(first_words(abstract, *LEAD_WORDS), LEAD_LIMIT),
         },
         brief=brief,
+        keywords=tuple(shorten(word, NAME_LIMIT) for word in map(_text, item.keywords) if word),
+        submitter=shorten(_text(item.submitter or ""), NAME_LIMIT),
+        author_answers=item.author_answers,
+        media=tuple(_media(item)),
+        thumbnail=http_url(item.thumbnail),
     )
 
 
@@ -218,6 +233,12 @@ def _short_date(date_: date, day: date | None) -> str:
     """A date without its weekday, and without its year if that is the year of ``day``."""
     year = "" if day and day.year == date_.year else f" {date_.year}"
     return f"{date_.day} {date_:%B}{year}"
+
+
+def _media(item: Item) -> Iterator[Link]:
+    for url in filter(None, map(http_url, item.media)):
+        is_image = urlsplit(url).path.lower().endswith(_IMAGES)
+        yield Link("Image" if is_image else "Video", url)
 
 
 def _links(item: Item) -> Iterator[Link]:

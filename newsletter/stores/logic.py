@@ -27,7 +27,7 @@ from newsletter.model import (
     subscriber_with,
 )
 from newsletter.model.windows import MAX_PAPER_AGE
-from newsletter.text import clean, fold
+from newsletter.text import clean, fold, tex_to_unicode
 
 GONE: frozenset[Status] = frozenset({"unsubscribed", "blocked", "removed"})
 """The statuses of readers who get no letters any more."""
@@ -269,7 +269,8 @@ def storable(text: str) -> str:
 
 def search_text(item: Item) -> str:
     """The text that a search looks through; a space before each word marks its beginning."""
-    text = " ".join((item.title, item.abstract, *item.authors, *item.keywords))
+    keywords = map(tex_to_unicode, item.keywords)  # as pages show them, which link to a search
+    text = " ".join((item.title, item.abstract, *item.authors, *keywords))
     return f" {fold(clean(text))}"
 
 

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from newsletter.letter.views import paper_view
 from newsletter.model import OTHER, Reader
 from newsletter.web.context import PageContext, token_of
 from newsletter.web.feeds import (
@@ -107,6 +108,7 @@ class ArchivePages:
         return self.context.templates.page(
             "paper",
             entry=paper_entry(paper, "full"),
+            details=paper_view(paper.item),
             days=store.days_listed(paper),
             issues={each.day for each in self.context.page_cache.published()},
         )

@@ -74,7 +74,7 @@ def paper_entry(paper: Paper, summary: Summary = "short", because: str = "") -> 
     """A paper as it is shown on a page."""
     view = paper_view(paper.item)
     # Only the one summary: the full abstracts are most of what a cached issue would take.
-    shown = replace(view, summaries={})
+    shown = replace(view, summaries={}, keywords=(), media=())
     return PaperEntry(paper.key, shown, view.summaries[summary], because)
 
 

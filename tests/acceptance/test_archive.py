@@ -10,6 +10,7 @@ from urllib.parse import quote
 import feedparser
 import pytest
 from lxml import etree
+from markupsafe import escape
 from starlette.routing import Route
 
 from newsletter.model import IdentifiedItem, SourceHealth
@@ -129,6 +130,28 @@ def test_paper_key_with_slashes_has_a_page(app: Website) -> None:
     assert "By DOI" in page.text
     found = check_feed(app, "/search?q=doi")
     assert f'href="/papers/paper/{quote("doi:10.1/x y?z#é")}"' in found.body
+
+
+def test_paper_page_has_what_the_source_adds(app: Website) -> None:
+    paper = item(
+        "A",
+        brief=SCRIPT,
+        keywords=(SCRIPT, "D$^2$PO"),
+        submitter=SCRIPT,
+        author_answers=True,
+        media=("https://cdn.example/a.png", "https://cdn.example/b.mp4"),
+        thumbnail="https://cdn.example/t.png",
+    )
+    entry = IdentifiedItem(paper, identity("arxiv:2608.00009"))
+    app.store.ingest(DAY, SourceHealth("S", "ok"), [entry], now=NOON)
+    answer = check_feed(app, "/paper/arxiv:2608.00009")
+    assert answer.body.count(escape(SCRIPT)) == 3
+    assert "An author takes part in the discussion." in answer.text
+    shown = re.findall(r'href="(https://cdn[^"]*)"[^>]*>([^<]*)<', answer.body)
+    assert [label for _, label in shown] == ["Image 1", "Video 2", "Thumbnail"]
+    assert "<img" not in answer.body
+    (search,) = re.findall(r'href="[^"]*(/search[^"]*)">D²PO', answer.body)
+    assert "/paper/arxiv" in app.get(search).body
 
 
 def test_search_finds_papers_and_survives_any_input(published: Website) -> None:

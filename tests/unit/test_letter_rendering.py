@@ -84,7 +84,7 @@ def test_view_omits_unknown_facts() -> None:
 
 def test_view_cuts_every_text_to_its_limit() -> None:
     view = paper_view(paper_of("word " * 20_000).item)
-    assert len(repr(view)) < TITLE_LIMIT + SHORT_LIMIT + FULL_LIMIT + LEAD_LIMIT + 1000
+    assert len(repr(view)) < TITLE_LIMIT + SHORT_LIMIT + FULL_LIMIT + LEAD_LIMIT + 1500
 
 
 def test_templates_are_tried_with_everything_a_paper_may_have() -> None:
