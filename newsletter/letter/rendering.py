@@ -99,9 +99,16 @@ _NOTHING = _RenderedPaper()
 
 
 def render_issue(
-    issue: Issue, publication: Publication, templates: LetterTemplates, *, signed_by: str = ""
+    issue: Issue,
+    publication: Publication,
+    templates: LetterTemplates,
+    *,
+    signed_by: str = "",
+    trends: Mapping[int, str] = {},
 ) -> tuple[IssueFragments, tuple[tuple[str, str], ...]]:
     """Render all fragments of an issue's letters; those of its short papers are empty.
+
+    ``trends`` has, by a paper's index, how its upvotes have grown.
 
     Returns:
         The fragments, in the order of the issue's papers, and the papers that could not be
@@ -112,7 +119,7 @@ def render_issue(
     """
     publication = _printable_publication(publication)
     context = _issue_context(issue, publication)
-    views = _view_papers(issue)
+    views = _view_papers(issue, trends)
     papers = [_render_paper(view, templates, context) if view else _NOTHING for view in views]
     corrections = [correction_view(correction) for correction in issue.corrections]
     names = list(dict.fromkeys([TOP, *(topic.name for topic in issue.topics), OTHER, BY_FILTER]))
@@ -142,7 +149,7 @@ def render_issue(
     return fragments, tuple((key, error) for key, error in errors if error)
 
 
-def _view_papers(issue: Issue) -> list[PaperView | None]:
+def _view_papers(issue: Issue, trends: Mapping[int, str]) -> list[PaperView | None]:
     """The issue's papers as templates get them, None for a short one.
 
     They name the source that listed them first, unless all have the same.
@@ -151,7 +158,9 @@ def _view_papers(issue: Issue) -> list[PaperView | None]:
     sources = ["".join(paper.item.sources[:1]) for paper in issue.papers]
     several = len({*sources} - {""}) > 1
     return [
-        None if index in short else paper_view(paper.item, issue.day, source if several else "")
+        None
+        if index in short
+        else paper_view(paper.item, issue.day, source if several else "", trends.get(index, ""))
         for index, (paper, source) in enumerate(zip(issue.papers, sources, strict=True))
     ]
 

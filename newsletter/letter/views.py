@@ -112,12 +112,12 @@ class PaperView:
     """A paper as templates get it, with the facts and links that are known.
 
     ``url`` is where the title leads, None if the source gives no address. ``facts`` are whether it
-    is withdrawn, and its upvotes. ``byline`` has the organization, the authors, its source and its
-    date as far as they are worth their place. ``links`` lead elsewhere than the title, unless there
-    is no other. ``summaries`` has the abstract in every length that a card has. ``brief`` is the
-    source's own sentence, written by a machine; empty if it has none. ``keywords``,
-    ``submitter``, ``author_answers`` and ``thumbnail`` are as in :class:`Item`; ``media`` leads to
-    its images and videos.
+    is withdrawn, and its upvotes. ``byline`` has its trend, the organization, the authors, its
+    source and its date as far as they are worth their place. ``links`` lead elsewhere than the
+    title, unless there is no other. ``summaries`` has the abstract in every length that a card has.
+    ``brief`` is the source's own sentence, written by a machine; empty if it has none.
+    ``keywords``, ``submitter``, ``author_answers`` and ``thumbnail`` are as in :class:`Item`;
+    ``media`` leads to its images and videos.
     """
 
     title: str
@@ -147,8 +147,8 @@ class PaperView:
         return shorten(next(line for line in lines if len(line) >= least), most)
 
 
-def paper_view(item: Item, day: date | None = None, source: str = "") -> PaperView:
-    """An item as templates get it, with the name of its source if that is given.
+def paper_view(item: Item, day: date | None = None, source: str = "", trend: str = "") -> PaperView:
+    """An item as templates get it, with the name of its source and its trend if they are given.
 
     In the issue of a ``day`` only an older paper shows its date.
     """
@@ -157,7 +157,7 @@ def paper_view(item: Item, day: date | None = None, source: str = "") -> PaperVi
         brief = ""
     short = shorten(first_sentences(abstract, 2), SHORT_LIMIT)
     organization = shorten(_text(item.organization or ""), NAME_LIMIT)
-    byline = (organization, _authors(item), printable(source), _date(item, day))
+    byline = (trend, organization, _authors(item), printable(source), _date(item, day))
     return PaperView(
         title=shorten(_text(item.title), TITLE_LIMIT) or "Untitled",
         url=http_url(item.url),

@@ -3,7 +3,7 @@
 The rules of :mod:`newsletter.ports.store` hold for every method here.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Literal, Protocol
 
@@ -71,6 +71,14 @@ class Papers(Protocol):
 
     def papers_listed(self, day: date) -> tuple[Paper, ...]:
         """The papers that any source listed for the issue of ``day``, by number."""
+
+    def upvotes_by_day(
+        self, papers: Iterable[Paper], *, since: date
+    ) -> Mapping[int, Mapping[date, int]]:
+        """What each of these papers had on the days for which it was listed, by its group.
+
+        Days before ``since``, and those on which no upvotes were counted, are omitted.
+        """
 
     def corrections(self, *, since: datetime) -> tuple[Correction, ...]:
         """The withdrawals and new titles of known papers recorded since then, oldest first."""

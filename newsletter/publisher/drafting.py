@@ -10,6 +10,7 @@ from typing import TypeVar
 from newsletter.errors import Isolated, describe
 from newsletter.issue.composing import IssueMasks, compose_issue
 from newsletter.issue.editions import EditionLimits, compose_edition
+from newsletter.issue.trends import REMEMBERED, find_trends
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import render_issue
 from newsletter.model import (
@@ -128,10 +129,22 @@ def render_draft(publisher: Publisher, issue: Issue) -> Draft:
 
 def _rendered(publisher: Publisher, issue: Issue) -> Draft:
     fragments, quarantined = render_issue(
-        issue, publisher.publication, publisher.templates, signed_by=publisher.keyring.fingerprint
+        issue,
+        publisher.publication,
+        publisher.templates,
+        signed_by=publisher.keyring.fingerprint,
+        trends=_trends(publisher, issue),
     )
     issue = replace(issue, quarantined=quarantined)
     return Draft(issue, match_readers(publisher, issue, ()), fragments)
+
+
+def _trends(publisher: Publisher, issue: Issue) -> dict[int, str]:
+    """How the upvotes of papers have grown that were known before the last issue."""
+    published = publisher.store.published_issues()
+    before = next((one.cutoff for one in published if one.day < issue.day), 0)
+    history = publisher.store.upvotes_by_day(issue.papers, since=issue.day - REMEMBERED)
+    return find_trends(issue, history, before)
 
 
 def match_readers(publisher: Publisher, issue: Issue, readers: Sequence[Reader]) -> Matching:

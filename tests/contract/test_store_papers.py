@@ -47,6 +47,17 @@ def test_paper_listed_twice_at_once_counts_once(store: Store) -> None:
     assert ingest(store, entry("arxiv:1"), entry("arxiv:1", version=3)) == IngestCounts(revised=1)
 
 
+def test_upvotes_are_kept_for_each_day(store: Store) -> None:
+    """The last ones of a day count; a day that is long over gets none."""
+    older, long_ago = DAY - timedelta(days=1), DAY - timedelta(days=3)
+    for day, upvotes in ((older, 58), (DAY, 90), (DAY, 98), (DAY, None), (long_ago, 99)):
+        ingest(store, entry("arxiv:1", upvotes=upvotes), entry("arxiv:2"), day=day)
+    papers = store.papers(after=0, since=NOON)
+    assert store.upvotes_by_day(papers, since=long_ago) == {1: {older: 58, DAY: 98}}
+    assert store.upvotes_by_day(papers, since=DAY) == {1: {DAY: 98}}
+    assert store.upvotes_by_day(papers[1:], since=long_ago) == {}
+
+
 def test_new_version_is_recorded_once(store: Store) -> None:
     ingest(store, entry("arxiv:1", version=1))
     assert ingest(store, entry("arxiv:1", version=2)) == IngestCounts(revised=1)

@@ -13,6 +13,7 @@ from newsletter.letter.fragments import IssueFragments
 from newsletter.model import (
     DATED,
     Filter,
+    IdentifiedItem,
     Listing,
     ListRequest,
     PlannedEdition,
@@ -41,7 +42,8 @@ from newsletter.publisher.reporting import report
 from newsletter.publisher.welcoming import plan_first_letter
 from tests.support.clocks import ManualClock
 from tests.support.databases import temporary_store
-from tests.support.factories import DAY, NOON
+from tests.support.factories import DAY, NOON, identity, item
+from tests.support.letters import message_bytes, parse_message, text_of_part
 from tests.support.outgoing import MemoryTransport
 from tests.support.publishers import KnownRuns, StubSource, publisher_over
 
@@ -413,3 +415,19 @@ def test_papers_that_nobody_can_get_yet_are_not_rendered(publisher: Publisher) -
     sent = publisher.store.edition(DAY + timedelta(days=2), "ada@example.org")
     assert sent is not None
     assert len(sent[1].papers) == 2
+
+
+def test_card_says_how_upvotes_grew(publisher: Publisher) -> None:
+    assert isinstance(publisher.clock, ManualClock)
+    join(publisher, Subscriber("ada@example.org", filter=Filter(min_upvotes=60)))
+    for back, upvotes in ((1, 58), (0, 98)):
+        day = DAY - timedelta(days=back)
+        owl = IdentifiedItem(item("Owl", upvotes=upvotes), identity("arxiv:1"))
+        new = IdentifiedItem(item(f"Swan {back}", upvotes=upvotes + 20), identity(f"arxiv:2{back}"))
+        now = publisher.clock.now() - timedelta(days=back)
+        publisher.store.ingest(day, SourceHealth("Listed", "ok"), [owl, new], now=now)
+        letters = send(publisher, day).letters
+    (letter,) = letters
+    text = text_of_part(parse_message(message_bytes(letter.envelope)), "plain")
+    assert "▲ 98 · up 40 since yesterday" in text
+    assert text.count("yesterday") == 1

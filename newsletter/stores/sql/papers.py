@@ -1,5 +1,6 @@
 """Papers, their names, and the sources that list them, in SQL."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
@@ -25,9 +26,11 @@ from newsletter.stores.paper_index import PaperIndex, names_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load
 from newsletter.stores.sql.engine import Queries, Task, lock_task
-from newsletter.stores.sql.statements import insert_new, is_postgres, select_in, upsert
+from newsletter.stores.sql.statements import insert_into, is_postgres, select_in, upsert
 
 PAPERS = schema.papers.c
+
+ONE_DAY = timedelta(days=1)  # how far the newsletter's date may be from that of UTC
 
 RECORD_READ = timedelta(days=65)
 """How much of a source's coverage record is read: twice as long as any list stays open."""
@@ -55,8 +58,9 @@ class PaperQueries(Queries, Papers):
             )
             _save(connection, before, after)
             _save_corrections(connection, after, now)
-            if listed := [{"day": day, "paper": number} for number in sorted(numbers)]:
-                connection.execute(insert_new(connection, schema.readings), listed)
+            _save_readings(
+                connection, day, [after.papers[number] for number in sorted(numbers)], now
+            )
             health = asdict(source.after(counts))
             connection.execute(upsert(connection, schema.sources, health))
             for row in coverage:
@@ -112,6 +116,23 @@ class PaperQueries(Queries, Papers):
             return _load_papers(connection, query.order_by(PAPERS.number))
 
     @override
+    def upvotes_by_day(
+        self, papers: Iterable[Paper], *, since: date
+    ) -> Mapping[int, Mapping[date, int]]:
+        rows = schema.readings.c
+        query = (
+            sa.select(PAPERS.group, rows.day, rows.upvotes)
+            .join(schema.papers, PAPERS.number == rows.paper)
+            .where(rows.day >= since, rows.upvotes.is_not(None))
+            .order_by(rows.upvotes)
+        )
+        counts: defaultdict[int, dict[date, int]] = defaultdict(dict)
+        with self._database.reading() as connection:
+            for row in select_in(connection, query, PAPERS.group, {p.group for p in papers}):
+                counts[row.group][row.day] = row.upvotes
+        return dict(counts)
+
+    @override
     def corrections(self, *, since: datetime) -> tuple[Correction, ...]:
         columns = schema.corrections.c
         query = (
@@ -159,6 +180,25 @@ class PaperQueries(Queries, Papers):
                 .limit(limit)
             )
             return _load_papers(connection, query)
+
+
+def _save_readings(
+    connection: sa.Connection, day: date, papers: Sequence[Paper], now: datetime
+) -> None:
+    """Record that a day had these papers; with their upvotes if it is the present one."""
+    if not papers:
+        return
+    is_present = abs(day - now.date()) <= ONE_DAY
+    insert = insert_into(connection, schema.readings)
+    counted = sa.func.coalesce(insert.excluded.upvotes, schema.readings.c.upvotes)
+    statement = insert.on_conflict_do_update(
+        index_elements=["day", "paper"], set_={"upvotes": counted}
+    )
+    rows = [
+        {"day": day, "paper": p.number, "upvotes": p.item.upvotes if is_present else None}
+        for p in papers
+    ]
+    connection.execute(statement, rows)
 
 
 def add_forgotten(connection: sa.Connection, forgotten: Collection[Paper]) -> dict[int, Paper]:

@@ -13,7 +13,7 @@ from newsletter.stores.sql.column_types import (
     UtcDateTime,
 )
 
-REVISION = "0022"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0023"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 def _one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:
@@ -61,6 +61,7 @@ readings = sa.Table(
     metadata,
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), primary_key=True),
+    sa.Column("upvotes", sa.Integer),  # when it was read last on that day
 )
 
 sources = sa.Table(
