@@ -334,6 +334,7 @@ def test_issues_and_papers_are_listed(program: Program) -> None:
     page = program.get(f"/issues/{DAY}/papers?limit=1")
     (paper,) = page["items"]
     assert (paper["title"], paper["topic"]) == ("Vision anew", "Vision")
+    assert (paper["brief"], paper["keywords"], paper["media"]) == ("", [], [])
     (rest,) = program.get(f"/issues/{DAY}/papers?after={paper['number']}")["items"]
     assert rest["title"] == "Of other things"
     problem(program.call("GET", "/issues?before=x"), 422)

@@ -125,12 +125,14 @@ class IssueDocument(Document):
 
 
 class PaperDocument(Document):
-    """A paper of an issue; ``links`` are by their labels."""
+    """A paper of an issue; ``links`` are by their labels, and a machine wrote the ``brief``."""
 
     key: str
     number: int
     title: str
     abstract: str
+    brief: str
+    keywords: list[str]
     authors: list[str]
     organization: str | None
     categories: list[str]
@@ -139,6 +141,10 @@ class PaperDocument(Document):
     upvotes: int | None
     url: str | None
     links: dict[str, str]
+    submitter: str
+    author_answers: bool
+    media: list[str]
+    thumbnail: str | None
     withdrawn: bool
 
 

@@ -90,6 +90,8 @@ def _paper(paper: Paper, topic: str) -> dict[str, object]:
         "number": paper.number,
         "title": view.title,
         "abstract": view.summaries["full"],
+        "brief": view.brief,
+        "keywords": [*view.keywords],
         "authors": [*item.authors],
         "organization": item.organization,
         "categories": [*item.categories],
@@ -98,5 +100,9 @@ def _paper(paper: Paper, topic: str) -> dict[str, object]:
         "upvotes": item.upvotes,
         "url": view.url,
         "links": {link.label: link.url for link in view.links},
+        "submitter": view.submitter,
+        "author_answers": view.author_answers,
+        "media": [link.url for link in view.media],
+        "thumbnail": view.thumbnail,
         "withdrawn": item.withdrawn,
     }
