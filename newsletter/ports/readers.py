@@ -18,6 +18,7 @@ from newsletter.model import (
     ListedReader,
     MailEvent,
     Paper,
+    PublishedIssue,
     Reader,
     ReaderFault,
     RequestLimits,
@@ -97,6 +98,9 @@ class Papers(Protocol):
 
     def days_listed(self, paper: Paper) -> tuple[date, ...]:
         """The days for which this paper, or another of its group, was listed; oldest first."""
+
+    def new_in(self, issue: PublishedIssue, *, first: int) -> tuple[int, tuple[Paper, ...]]:
+        """How many papers were new in a published issue, and its first ones in its frozen order."""
 
     def search_papers(self, words: Sequence[str], *, limit: int) -> tuple[Paper, ...]:
         """The newest papers whose title, abstract or authors have a word beginning with each word.

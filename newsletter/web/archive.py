@@ -1,6 +1,6 @@
 """The archive, open to everybody: issues, topics, papers, search, feeds. It names no reader."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from newsletter.letter.views import paper_view
-from newsletter.model import OTHER, Reader
+from newsletter.model import OTHER, Paper, PublishedIssue, Reader
+from newsletter.text import tex_to_unicode
 from newsletter.web.context import PageContext, token_of
 from newsletter.web.feeds import (
     FORMATS,
@@ -24,8 +25,9 @@ from newsletter.web.feeds import (
 )
 from newsletter.web.page_cache import RECENT, PaperEntry, paper_entry
 
-ISSUES_PER_PAGE = 100  # issues listed on one page of the archive
+ISSUES_PER_PAGE = 30  # issues listed on one page of the archive
 MAX_RESULTS = 50  # papers that a search shows
+AUTHORS_SHOWN = 20  # authors on a paper's page before "more authors"
 MAX_QUERY = 200  # characters of a search
 
 HIDDEN = (
@@ -44,29 +46,45 @@ class ArchivePages:
     def list_issues(self, request: Request) -> Response:
         """The days that have an issue, newest first, a page at a time."""
         before = request.query_params.get("before", "")
-        days = sorted((each.day for each in self.context.page_cache.published()), reverse=True)
+        issues = self._listed()
         if before:
-            days = [day for day in days if day < _parse_day(before)]
-        more = days[ISSUES_PER_PAGE - 1] if len(days) > ISSUES_PER_PAGE else None
-        return self.context.templates.page(
-            "archive",
-            days=days[:ISSUES_PER_PAGE],
-            more=more,
-            topics=self.context.publisher.topics,
-            before=before,
-        )
+            issues = [each for each in issues if each.day < _parse_day(before)]
+        return HTMLResponse(self._list_page(issues, before=bool(before)))
+
+    def _listed(self) -> list[PublishedIssue]:
+        """All published issues, the newest day first."""
+        return sorted(self.context.page_cache.published(), key=lambda each: each.day)[::-1]
+
+    def _list_page(self, issues: Sequence[PublishedIssue], *, before: bool) -> bytes:
+        """The page with the first of these issues; ``before``: newer ones come before them."""
+        cache, shown = self.context.page_cache, issues[:ISSUES_PER_PAGE]
+
+        def render() -> str:
+            return self.context.templates.render(
+                "archive.html",
+                issues=[cache.headlines(each) for each in shown],
+                more=shown[-1].day if len(issues) > len(shown) else None,
+                topics=self.context.publisher.topics,
+                before=before,
+            )
+
+        return cache.page(("archive", before, shown[0].day if shown else None), render)
 
     def show_issue(self, request: Request) -> Response:
         """A day's issue: its new papers, by topic."""
         day = _parse_day(request.path_params["day"])
         published = self.context.page_cache.published
         if not any(day in {each.day for each in published(now=now)} for now in (False, True)):
-            raise HTTPException(404, "There is no issue for that day.")
+            raise HTTPException(404, "No email went out that day.")
         return HTMLResponse(self._issue_page(day))
 
     def fill(self) -> None:
         """Have the pages of a new issue ready before they are asked for, in the background."""
-        self.context.page_cache.fill(self._newest_page, lambda: self._feed(None, "atom"))
+        cache, feed = self.context.page_cache, lambda: self._feed(None, "atom")
+        cache.fill(self._newest_page, feed, self._first_list, cache.papers_to_relate)
+
+    def _first_list(self) -> None:
+        self._list_page(self._listed(), before=False)
 
     def _newest_page(self) -> None:
         for newest in self.context.page_cache.published()[:1]:
@@ -95,23 +113,40 @@ class ArchivePages:
         def render() -> str:
             recent = self.context.page_cache.recent_issues()
             issues = [(issue.day, entries) for issue in recent if (entries := issue.entries(name))]
-            return self.context.templates.render("topic.html", name=name, issues=issues)
+            return self.context.templates.render(
+                "topic.html", name=name, issues=issues, recent=len(recent)
+            )
 
         return HTMLResponse(self.context.page_cache.page(("topic", name), render))
 
     def show_paper(self, request: Request) -> Response:
-        """A paper, with the days on which it was listed."""
-        store = self.context.publisher.store
-        paper = store.find_paper(request.path_params["key"])
+        """A paper, with its topics, the days on which it was listed, and papers like it."""
+        paper = self.context.publisher.store.find_paper(request.path_params["key"])
         if paper is None:
-            raise HTTPException(404, "There is no such paper in the archive.")
-        return self.context.templates.page(
-            "paper",
-            entry=paper_entry(paper, "full"),
-            details=paper_view(paper.item),
-            days=store.days_listed(paper),
-            issues={each.day for each in self.context.page_cache.published()},
-        )
+            raise HTTPException(404, "That paper isn't in the archive.")
+        return HTMLResponse(self._paper_page(paper))
+
+    def _paper_page(self, paper: Paper) -> bytes:
+        cache = self.context.page_cache
+
+        def render() -> str:
+            topics = cache.topics_of(paper)
+            authors = [tex_to_unicode(name) for name in paper.item.authors]
+            return self.context.templates.render(
+                "paper.html",
+                entry=paper_entry(paper, "full"),
+                item=paper.item,
+                details=paper_view(paper.item),
+                authors=authors,
+                unnamed=max((paper.item.author_count or 0) - len(authors), 0),
+                most=AUTHORS_SHOWN,
+                topics=topics,
+                related=cache.related(paper, topics),
+                days=self.context.publisher.store.days_listed(paper),
+                issues={each.day for each in cache.published()},
+            )
+
+        return cache.page(("paper", paper.key), render)
 
     def search(self, request: Request) -> Response:
         """Papers that have every word in their title, abstract or authors."""
@@ -149,6 +184,7 @@ class ArchivePages:
         ]
         return Feed(
             title=title if topic is None else f"{title}: {topic}",
+            about=f"New papers{'' if topic is None else f' on {topic}'}, from {title}",
             home=service.page_url(path or "archive"),
             own=service.page_url(f"{path}/feed" if path else "feed"),
             entries=newest_entries(entries),
@@ -162,6 +198,7 @@ class ArchivePages:
             raise HTTPException(410, "This feed ended when you unsubscribed.")
         feed = Feed(
             title=f"{service.publication.name}: your papers",
+            about=f"The papers in your emails from {service.publication.name}",
             home=service.page_url(""),
             own=service.page_url(f"mine/{token_of(request)}/feed"),
             entries=newest_entries([*self._own_entries(reader)]),
@@ -186,7 +223,7 @@ class ArchivePages:
         """The present name of the topic that the address names, by a former name too."""
         name = ({OTHER: OTHER} | {**self.context.known_topics}).get(request.path_params["name"])
         if name is None:
-            raise HTTPException(404, "There is no such topic.")
+            raise HTTPException(404, "There is no topic of that name.")
         return name
 
 
@@ -194,7 +231,7 @@ def _parse_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise HTTPException(404, "There is no issue for that day.") from error
+        raise HTTPException(404, "No email went out that day.") from error
 
 
 def _format_of(request: Request) -> Format:

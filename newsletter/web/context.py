@@ -60,7 +60,12 @@ class PageTemplates:
         self.base = urlsplit(url).path.rstrip("/")
         self.style = where.read(STYLE)
         self._environment = make_environment(where, {}, autoescape=True)
-        self._environment.filters["maildate"] = format_datetime
+        zone = load_zone(publication.timezone)
+        self._environment.filters.update(
+            maildate=format_datetime,
+            shortdate=short_date,
+            moment=lambda at: f"{short_date(at.astimezone(zone))}, {at.astimezone(zone):%H:%M}",
+        )
         self._environment.globals.update(
             base=self.base,
             site=url.rstrip("/"),
@@ -91,6 +96,11 @@ class PageTemplates:
     def render(self, name: str, /, **values: object) -> str:
         """The text that a template gives for these values."""
         return self._environment.get_template(f"web/{name}").render(**values)
+
+
+def short_date(day: date, *, year: bool = False) -> str:
+    """A day as people say it: ``Mon 3 Aug``, or with its year ``3 Aug 2026``."""
+    return f"{day.day} {day:%b %Y}" if year else f"{day:%a} {day.day} {day:%b}"
 
 
 @cache

@@ -40,10 +40,12 @@ class FeedEntry:
 class Feed:
     """A feed, newest entries first; ``home`` is the page with the same papers.
 
-    ``own`` is the feed's own address without the ending that says the format.
+    ``about`` says what is in it. ``own`` is its own address without the
+    ending that says the format.
     """
 
     title: str
+    about: str
     home: str
     own: str
     entries: tuple[FeedEntry, ...]
@@ -72,6 +74,7 @@ def _as_json(feed: Feed) -> str:
     document = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
+        "description": feed.about,
         "home_page_url": feed.home,
         "feed_url": f"{feed.own}.json",
         "items": [_as_item(each) for each in feed.entries],

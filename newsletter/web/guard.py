@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Refuse = Callable[[Scope], Response | None]
@@ -77,17 +77,16 @@ class Guard:
         return scope
 
 
-def guard_pages(app: ASGIApp, url: str) -> Guard:
+def guard_pages(app: ASGIApp, url: str, refusal: Callable[[], Response]) -> Guard:
     """The readers' pages, reached at this public address, behind their guard.
 
-    Forms that a browser says come from another site are refused. Nothing here relies on cookies;
-    this keeps other sites from using a visitor's browser to subscribe people.
+    Forms that a browser says come from another site get the ``refusal``. Nothing here relies on
+    cookies; this keeps other sites from using a visitor's browser to subscribe people.
     """
     parts = urlsplit(url)
 
     def refuse(scope: Scope) -> Response | None:
-        foreign = _is_cross_site(scope, parts.netloc.lower())
-        return PlainTextResponse("Forms from other sites are refused.", 403) if foreign else None
+        return refusal() if _is_cross_site(scope, parts.netloc.lower()) else None
 
     return Guard(app, PAGE_HEADERS, refuse, parts.path.rstrip("/"))
 

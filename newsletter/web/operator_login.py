@@ -2,12 +2,12 @@
 
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from newsletter.errors import TokenError
 from newsletter.letter.links import MAX_AGE, sign_token, verify_token
@@ -15,6 +15,7 @@ from newsletter.model import Reader
 from newsletter.web.context import PageContext, client_of, password_of
 from newsletter.web.forms import Form
 from newsletter.web.limits import RateLimit
+from newsletter.web.problems import problem_page
 
 _log = logging.getLogger(__name__)
 
@@ -45,11 +46,12 @@ class OperatorLogin:
             HTTPException: there is no operator's page (404).
         """
         if self._context.operator_password is None:
-            raise HTTPException(404, "There is no such page.")
+            raise HTTPException(404)
         client, now = client_of(request), self._context.now
         if wait := self._wrong.seconds_to_wait(client, now):
-            words = f"Too many wrong passwords. Try again in {wait // 60 + 1} minutes."
-            return PlainTextResponse(words, 429, {"Retry-After": str(wait)})
+            minutes = wait // 60 + 1
+            words = f"Too many wrong passwords. Try again in {minutes} minute{'s'[: minutes - 1]}."
+            return self._refusal(429, words, {"Retry-After": str(wait)})
         given, password = password_of(request), self._context.operator_password
         if hmac.compare_digest(given.encode(), password.encode()):
             return None
@@ -58,7 +60,12 @@ class OperatorLogin:
             if self._wrong.seconds_to_wait(client, now):
                 _log.warning("the operator's page: %d wrong passwords", WRONG_PASSWORDS)
         challenge = {"WWW-Authenticate": 'Basic realm="operator", charset="UTF-8"'}
-        return PlainTextResponse("This page needs the operator's password.", 401, challenge)
+        return self._refusal(401, "", challenge)
+
+    def _refusal(self, status: int, words: str, headers: Mapping[str, str]) -> Response:
+        page = problem_page(self._context.templates, status, words)
+        page.headers.update(headers)
+        return page
 
     def sign_form(self, reader: Reader) -> str:
         """What a form about a reader carries: another site cannot know it."""
@@ -78,5 +85,5 @@ class OperatorLogin:
             payload = ""
         if payload != str(reader.id):
             raise HTTPException(
-                403, "This form is not from this page, or too old. Open the reader again."
+                403, "This form is too old, or not from this page. Open the reader again."
             )

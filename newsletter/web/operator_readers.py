@@ -140,7 +140,7 @@ class OperatorReaderPages:
         """The page that asks before something that cannot be undone."""
         reader, act = self._reader(request), _named(request.path_params["act"])
         if not ACTS[act].sure or act not in OFFERED[reader.status]:
-            raise HTTPException(404, "There is no such page.")
+            raise HTTPException(404)
         return self.context.templates.page(
             "operator-sure",
             reader=reader,
@@ -193,7 +193,7 @@ class OperatorReaderPages:
         number = number_of(request.path_params["id"])
         reader = number and self.context.publisher.store.reader_by_id(number)
         if not reader or is_erased(reader):
-            raise HTTPException(404, "There is no such reader.")
+            raise HTTPException(404, "That reader doesn't exist.")
         return reader
 
     def _page(
@@ -225,7 +225,7 @@ def _named(text: str) -> ActName:
     for name in ACTS:
         if name == text:
             return name
-    raise HTTPException(404, "There is no such page.")
+    raise HTTPException(404)
 
 
 def _day(text: str) -> date:

@@ -1,25 +1,32 @@
 """Papers and issues as the pages show them; what is the same for everybody is cached."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import TypeVar
 
 from newsletter.issue import composing as issues
 from newsletter.letter.views import PaperView, paper_view
-from newsletter.model import OTHER, Paper, PublishedIssue, Reader, Summary
+from newsletter.model import OTHER, Issue, Paper, PublishedIssue, Reader, Summary
 from newsletter.papers import topics
 from newsletter.papers.topics import bit_indexes
 from newsletter.publisher.publisher import Publisher
+from newsletter.web.related import RelatedPapers, TitledPaper
 from newsletter.web.shared_values import PATIENCE, SharedValues
 
 MAX_AGE = timedelta(minutes=1)  # a page that is older is rendered again, behind the visitors' backs
 MAX_ISSUE_AGE = timedelta(minutes=15)  # the same for an issue: only revised papers change it
 MAX_LIST_AGE = timedelta(seconds=2)  # for the list of issues, which is read quickly
+MAX_HEADLINES_AGE = timedelta(days=1)  # for what the list of issues says about each
 
 PAPER_BYTES = 3000  # what a paper of a cached issue takes in memory, about
 RECENT = 10  # how many issues back topics and feeds go
+HEADLINES = 3  # titles of an issue in the list of issues
+COMPARED = 2000  # papers of the last issues that may be related to one
+COMPARED_BYTES = 700  # what one of these takes in memory, about
+RELATED = 5  # related papers on a paper's page
 
 WEEK = 7
 
@@ -68,6 +75,15 @@ class PublicIssue:
         """Its papers, or only those of one topic."""
         blocks = (block for block in self.blocks if topic in {None, block.name})
         return [entry for block in blocks for entry in block.entries]
+
+
+@dataclass(frozen=True, slots=True)
+class Headlines:
+    """An issue in the list of issues: how many new papers it has, and its first ones."""
+
+    day: date
+    papers: int
+    first: tuple[PaperEntry, ...]
 
 
 def paper_entry(paper: Paper, summary: Summary = "short", because: str = "") -> PaperEntry:
@@ -132,6 +148,48 @@ class PageCache:
             size=lambda issue: PAPER_BYTES * len(issue.entries()),
         )
 
+    def headlines(self, published: PublishedIssue) -> Headlines:
+        """How many papers were new in an issue, and the first of them."""
+        return self._values.get(
+            ("headlines", published), lambda: self._headlines(published), max_age=MAX_HEADLINES_AGE
+        )
+
+    def _headlines(self, published: PublishedIssue) -> Headlines:
+        count, papers = self._publisher.store.new_in(published, first=HEADLINES)
+        first = tuple(replace(paper_entry(each), summary="") for each in papers)
+        return Headlines(published.day, count, first)
+
+    def topics_of(self, paper: Paper) -> tuple[str, ...]:
+        """The topics that a paper is in, in the newsletter's order."""
+        at = paper.first_seen
+        issue = self._compose([paper], PublishedIssue(at.date(), 0, paper.number, at))
+        matching = topics.match_issue(issue, (), self._publisher.matcher)
+        return tuple(name for name, mask in matching.topics.items() if mask)
+
+    def related(self, paper: Paper, its_topics: Collection[str]) -> tuple[TitledPaper, ...]:
+        """Papers of the last issues that are like this one."""
+        title = paper_view(paper.item).title
+        return self.papers_to_relate().find(paper.key, title, its_topics, RELATED)
+
+    def papers_to_relate(self) -> RelatedPapers:
+        """The papers of the last issues, ready to be compared with one."""
+        return self._values.get(
+            "related",
+            self._titled_papers,
+            max_age=MAX_ISSUE_AGE,
+            version=self._newest,
+            size=lambda papers: COMPARED_BYTES * len(papers),
+        )
+
+    def _titled_papers(self) -> RelatedPapers:
+        papers = (
+            TitledPaper(entry.key, entry.view.title, section.name)
+            for issue in map(self.public_issue, self.published()[:RECENT])
+            for section in issue.blocks
+            for entry in section.entries
+        )
+        return RelatedPapers([*islice(papers, COMPARED)])
+
     def newest_issue(self) -> PublicIssue | None:
         """The last issue; None before the first."""
         return next(map(self.public_issue, self.published()), None)
@@ -187,14 +245,7 @@ class PageCache:
         """The papers new in an issue, each under the topic that it matches best."""
         numbers = range(published.after + 1, published.cutoff + 1)
         papers = self._publisher.store.papers_by_number(numbers)
-        issue = issues.compose_issue(
-            [paper for paper in papers if is_new(paper, published)],
-            self._publisher.topics,
-            day=published.day,
-            cutoff=published.cutoff,
-            after=published.after,
-            frozen_at=published.at,
-        )
+        issue = self._compose([each for each in papers if is_new(each, published)], published)
         matching = topics.match_issue(issue, (), self._publisher.matcher)
         by_topic = {name: bit_indexes(mask) for name, mask in matching.best.items()}
         matched = {n for numbers in by_topic.values() for n in numbers}
@@ -203,6 +254,16 @@ class PageCache:
             PaperSection(name, tuple(paper_entry(issue.papers[n]) for n in numbers))
             for name, numbers in by_topic.items()
             if numbers
+        )
+
+    def _compose(self, papers: Sequence[Paper], published: PublishedIssue) -> Issue:
+        return issues.compose_issue(
+            papers,
+            self._publisher.topics,
+            day=published.day,
+            cutoff=published.cutoff,
+            after=published.after,
+            frozen_at=published.at,
         )
 
 

@@ -41,7 +41,9 @@ class SubscribePages:
         """The first page, with the form to subscribe, or one that was sent with mistakes."""
         form = unpack_form(request.query_params.get("form", ""))
         if form is None:
-            return self._subscribe_page(Form({}), {}, 200)
+            named = request.query_params.getlist("topic")
+            topics = [name for name in named if name in self.context.known_topics]
+            return self._subscribe_page(Form({"topics": topics}), {}, 200)
         try:
             self._parse(form)
         except InvalidFormError as error:

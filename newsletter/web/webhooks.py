@@ -52,7 +52,7 @@ class WebhookPages:
         service = request.path_params["service"]
         webhook = self._context.webhooks.get(service)
         if webhook is None:
-            raise HTTPException(404, "There is no such page.")
+            raise HTTPException(404)
         body = await read_body(request, MAX_BYTES)
         secret = request.path_params.get("secret") or password_of(request)
         post = Post(body, request.headers, secret, self._context.now)

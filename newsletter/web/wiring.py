@@ -7,9 +7,6 @@ from threading import Event, Thread
 from urllib.parse import quote
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,7 +14,7 @@ from newsletter.app.reloading import Reloading
 from newsletter.app.wiring import App
 from newsletter.bounces.webhooks import make_webhooks
 from newsletter.config import WebSettings
-from newsletter.errors import ConfigurationError, Isolated, StoreError, TokenError
+from newsletter.errors import ConfigurationError, Isolated, StoreError
 from newsletter.ports import RunLock
 from newsletter.publisher.welcoming import open_first_letters
 from newsletter.web.api.routes import ROOT, build_api
@@ -33,6 +30,7 @@ from newsletter.web.operator_login import OperatorLogin
 from newsletter.web.operator_readers import OperatorReaderPages
 from newsletter.web.page_cache import PageCache
 from newsletter.web.preferences import PreferencePages
+from newsletter.web.problems import exception_handlers, problem_page
 from newsletter.web.subscribing import SCRIPTS, SubscribePages
 from newsletter.web.webhooks import WebhookPages
 
@@ -230,23 +228,13 @@ def build_pages(context: PageContext) -> Guard:
         for letter in open_first_letters(context.publisher):
             send(letter)
 
-    def bad_link(_request: Request, error: Exception) -> Response:
-        return context.templates.page("refused", 403, problem=str(error))
-
-    def problem(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return context.templates.page("problem", error.status_code, problem=error.detail)
-
-    def store_down(_request: Request, _error: Exception) -> Response:
-        # The error may name the database, which is nobody's business.
-        return PlainTextResponse("Something is not working here. Please try again later.", 503)
-
     app = Starlette(
         routes=list_routes(context),
         lifespan=lifespan,
-        exception_handlers={TokenError: bad_link, HTTPException: problem, StoreError: store_down},
+        exception_handlers=exception_handlers(context.templates),
     )
     app.router.redirect_slashes = False  # it would redirect to the host that the request names
     app.router.default = _without_slash(app.router, context.templates)
     pages = _beside(app, build_api(context))
-    return guard_pages(pages, context.reader_service.publication.url or "")
+    url = context.reader_service.publication.url or ""
+    return guard_pages(pages, url, lambda: problem_page(context.templates, 403))

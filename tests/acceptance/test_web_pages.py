@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -434,6 +435,20 @@ def test_store_failure_is_reported_without_secrets(tmp_path: Path) -> None:
         answer = app.get(app.path("preferences"))
     assert answer.status == 503
     assert "store.db" not in answer.body
+    assert "Something went wrong" in answer.text
+
+
+def test_each_refusal_has_a_page_that_leads_home(app: Website) -> None:
+    for answer, status, said in (
+        (app.get("/nowhere"), 404, "Page not found That page doesn't exist. Home"),
+        (app.get("/topic/Nothing"), 404, "Page not found There is no topic of that name. Home"),
+        (app.request("PUT", "/archive"), 405, "Page not found That page can't be opened directly."),
+        (app.post("/join", Sec_Fetch_Site="cross-site"), 403, "Not allowed That form came from"),
+        (app.post("/join", {"email": "x" * 200_000}), 413, "Too long"),
+    ):
+        assert answer.status == status
+        assert said in unescape(answer.text)
+        assert '<a href="/">Home</a>' in answer.body
 
 
 def test_hostile_title_is_shown_as_text(app: Website) -> None:

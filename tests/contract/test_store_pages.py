@@ -307,6 +307,11 @@ def test_paper_is_new_in_exactly_one_published_issue(store: Store) -> None:
         PublishedIssue(later, 3, 5, NOON + timedelta(days=1)),
         PublishedIssue(DAY, 0, 3, NOON),
     )
+    shown = [store.new_in(issue, first=1) for issue in store.published_issues()]
+    assert [(count, [paper.key for paper in first]) for count, first in shown] == [
+        (2, ["arxiv:4"]),
+        (3, ["arxiv:1"]),
+    ]
 
 
 def test_paper_is_found_by_any_key(store: Store) -> None:

@@ -17,6 +17,7 @@ from newsletter.model import (
     IngestCounts,
     Item,
     Paper,
+    PublishedIssue,
     SourceHealth,
 )
 from newsletter.papers.identity import identify
@@ -24,7 +25,7 @@ from newsletter.ports import Papers
 from newsletter.stores.logic import search_terms, search_text
 from newsletter.stores.paper_index import PaperIndex, names_of
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.codec import dump, load
+from newsletter.stores.sql.codec import dump, load, read_numbers
 from newsletter.stores.sql.engine import Queries, Task, lock_task
 from newsletter.stores.sql.statements import insert_into, is_postgres, select_in, upsert
 
@@ -164,6 +165,22 @@ class PaperQueries(Queries, Papers):
         query = sa.select(day).join(schema.papers).where(PAPERS.group == paper.group)
         with self._database.reading() as connection:
             return tuple(connection.execute(query.distinct().order_by(day)).scalars())
+
+    @override
+    def new_in(self, issue: PublishedIssue, *, first: int) -> tuple[int, tuple[Paper, ...]]:
+        no_earlier = (PAPERS.group == PAPERS.number) | (PAPERS.group > issue.after)
+        query = sa.select(PAPERS.number, PAPERS.group).where(
+            PAPERS.number.between(issue.after + 1, issue.cutoff), ~PAPERS.muted, no_earlier
+        )
+        waves = sa.select(schema.waves.c.numbers).join(schema.issues)
+        last = waves.where(schema.issues.c.day == issue.day).order_by(schema.waves.c.id.desc())
+        with self._database.reading() as connection:
+            group_of = {row.number: row.group for row in connection.execute(query)}
+            numbers = read_numbers(connection.execute(last.limit(1)).scalar() or "[]")
+        place = {number: place for place, number in enumerate(numbers)}
+        shown = sorted(group_of, key=lambda n: (place.get(n, len(place)), -n))[:first]
+        papers = {paper.number: paper for paper in self.papers_by_number(shown)}
+        return len({*group_of.values()}), tuple(papers[number] for number in shown)
 
     @override
     def search_papers(self, words: Sequence[str], *, limit: int) -> tuple[Paper, ...]:
