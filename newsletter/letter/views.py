@@ -15,8 +15,7 @@ from newsletter.text import (
     authors_line,
     clean,
     direction,
-    first_sentences,
-    first_words,
+    find_gist,
     http_url,
     language,
     shorten,
@@ -25,10 +24,8 @@ from newsletter.text import (
 
 TEXT_WIDTH = 78  # columns of the text part
 TITLE_LIMIT = 300  # characters of a title; the longest real ones have about 250
-SHORT_LIMIT = 420  # characters of a short summary: two sentences, or what fits of them
-
-LEAD_WORDS = (50, 70)  # fewest and most words of the abstracts that open the letter
-LEAD_LIMIT = 700  # characters of those words: where words are longer, fewer are shown
+SHORT_LIMIT = 480  # characters of a short summary of two sentences; one longer sentence stays whole
+LEAD_LIMIT = 700  # characters of the three or four sentences of the papers that open the letter
 FULL_LIMIT = 4000  # characters of a full abstract; real ones have up to about 2,500
 NAME_LIMIT = 80  # characters of the name of an author or an organisation
 
@@ -155,7 +152,8 @@ def paper_view(item: Item, day: date | None = None, source: str = "", trend: str
     abstract, brief = _text(item.abstract), _text(item.brief)
     if len(brief) > SHORT_LIMIT:  # a copy of the abstract, or an essay
         brief = ""
-    short = shorten(first_sentences(abstract, 2), SHORT_LIMIT)
+    gist = find_gist(abstract, item.title)
+    short = gist.short(SHORT_LIMIT)
     organization = shorten(_text(item.organization or ""), NAME_LIMIT)
     byline = (trend, organization, _authors(item), printable(source), _date(item, day))
     return PaperView(
@@ -170,7 +168,7 @@ def paper_view(item: Item, day: date | None = None, source: str = "", trend: str
             "brief": brief or short,
             "full": shorten(abstract, FULL_LIMIT),
             "titles": "",
-            "lead": shorten(first_words(abstract, *LEAD_WORDS), LEAD_LIMIT),
+            "lead": gist.lead(LEAD_LIMIT),
         },
         brief=brief,
         keywords=tuple(shorten(word, NAME_LIMIT) for word in map(_text, item.keywords) if word),

@@ -6,10 +6,12 @@ Every function here is pure, accepts any string, and never raises.
 from newsletter.text.bylines import byline
 from newsletter.text.cleaning import clean, fold, http_url
 from newsletter.text.dates import find_day, find_month
+from newsletter.text.gist import find_gist
 from newsletter.text.handles import handle, short_title
 from newsletter.text.languages import direction, language
 from newsletter.text.markup import strip_markup, unmarked
-from newsletter.text.shortening import ELLIPSIS, authors_line, first_sentences, first_words, shorten
+from newsletter.text.sentences import split_sentences
+from newsletter.text.shortening import ELLIPSIS, authors_line, shorten
 from newsletter.text.tex import tex_to_unicode
 from newsletter.text.words import (
     find_written,
@@ -27,10 +29,9 @@ __all__ = [
     "clean",
     "direction",
     "find_day",
+    "find_gist",
     "find_month",
     "find_written",
-    "first_sentences",
-    "first_words",
     "fold",
     "handle",
     "http_url",
@@ -41,6 +42,7 @@ __all__ = [
     "phrases",
     "short_title",
     "shorten",
+    "split_sentences",
     "strip_markup",
     "tex_to_unicode",
     "unmarked",

@@ -1,39 +1,8 @@
-"""Shorten: the first sentences or words of a text, the first authors of a list."""
+"""Shorten a text at a word, and a list to its first authors."""
 
-# ruff: noqa: RUF001 - characters that look alike are the subject here
-
-import re
 from collections.abc import Sequence
 
 ELLIPSIS = "…"
-
-_END = re.compile(r"[.!?][\"')\]”’]*(?=\s+[\"'(\[“‘]*[A-Z0-9À-Þ])")
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|resp|approx|Figs?|Eqs?|Secs?|Tab|Refs?|Nos?|Dr|Prof|Mrs?|Ms|St"
-    r"|w\.r\.t|a\.k\.a)|\b[A-Z])\.[\"')\]”’]*$"
-)
-_LONGEST_ABBREVIATION = 16
-
-
-def first_sentences(text: str, count: int) -> str:
-    """The first ``count`` sentences of a text; an abbreviation does not end one."""
-    for match in _END.finditer(text):
-        tail = text[max(0, match.end() - _LONGEST_ABBREVIATION) : match.end()]
-        if _ABBREVIATION.search(tail):
-            continue
-        count -= 1
-        if count <= 0:
-            return text[: match.end()]
-    return text
-
-
-def first_words(text: str, least: int, most: int) -> str:
-    """Enough first sentences of a text for ``least`` words, cut at ``most`` words."""
-    count = 1
-    while len((start := first_sentences(text, count)).split()) < least and start != text:
-        count += 1
-    words = start.split(" ")
-    return start if len(words) <= most else " ".join(words[:most]).rstrip(" ,;:.-") + ELLIPSIS
 
 
 def shorten(text: str, limit: int) -> str:

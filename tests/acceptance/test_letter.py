@@ -99,7 +99,7 @@ def test_three_leads_have_longer_abstracts() -> None:
     html, short = html_of(WITH_LEADS), html_of(FULL_EDITION)
     top, _, topics = html.partition(">Reasoning</h2>")
     assert ">Top three</h2>" in top
-    assert "The effect grows with the number of experts. Code is public." in top
+    assert "The effect grows with the number of experts.<" in top
     assert "The effect grows" not in short
     assert html.count('class="lead"') == 2
     assert "Größere Sprachmodelle" in topics

@@ -103,11 +103,10 @@ def test_prices_stay_prices() -> None:
         assert {price in shown for written, shown in texts() if price in written} == {True}
 
 
-def test_summaries_end_with_sentences_and_authors_are_few() -> None:
+def test_summaries_end_and_authors_are_few() -> None:
     for item in recorded():
         view = paper_view(item)
         assert len(view.byline.split(" · ")[0].split(", ")) <= 3 or len(item.authors) <= 3
         for summary in (view.summaries["short"], view.summaries["lead"]):
             whole = summary == view.summaries["full"]
-            assert whole or not summary or re.search(r"[.!?…][\"')\]”’]*$", summary), summary  # noqa: RUF001 - what ends a sentence
-            assert len(summary.split()) <= 70 or summary == view.summaries["short"]
+            assert whole or not summary or re.search(r"[.!?][\"')\]”’]*$", summary), summary  # noqa: RUF001 - what ends a sentence

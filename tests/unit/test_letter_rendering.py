@@ -14,8 +14,6 @@ from newsletter.letter.fragments import MAX_REASON_BYTES, IssueFragments, placeh
 from newsletter.letter.rendering import render_issue
 from newsletter.letter.views import (
     FULL_LIMIT,
-    LEAD_LIMIT,
-    SHORT_LIMIT,
     TITLE_LIMIT,
     Fact,
     Link,
@@ -27,6 +25,7 @@ from newsletter.letter.views import (
 )
 from newsletter.model import BY_FILTER, TOP, Correction, Publication, Section, Summary
 from newsletter.templates.compiling import _sample_issue
+from newsletter.text.gist import LONGEST
 from tests.support.factories import item, paper
 from tests.support.hostile_inputs import paper_of
 from tests.support.letters import (
@@ -84,7 +83,7 @@ def test_view_omits_unknown_facts() -> None:
 
 def test_view_cuts_every_text_to_its_limit() -> None:
     view = paper_view(paper_of("word " * 20_000).item)
-    assert len(repr(view)) < TITLE_LIMIT + SHORT_LIMIT + FULL_LIMIT + LEAD_LIMIT + 1500
+    assert len(repr(view)) < TITLE_LIMIT + FULL_LIMIT + 3 * LONGEST + 1500
 
 
 def test_templates_are_tried_with_everything_a_paper_may_have() -> None:

@@ -11,8 +11,6 @@ from newsletter.text import (
     authors_line,
     clean,
     direction,
-    first_sentences,
-    first_words,
     fold,
     http_url,
     language,
@@ -380,21 +378,6 @@ def test_hostile_tex_is_read_to_its_end(hostile: str) -> None:
     assert len(tex_to_unicode(hostile)) <= 2 * len(hostile)
 
 
-def test_sentences_are_split_at_their_ends() -> None:
-    text = "We use 3.5 B models, e.g. Llama (cf. Fig. 2). It works! By J. Doe et al. in 2024. Done."
-    assert first_sentences(text, 1) == "We use 3.5 B models, e.g. Llama (cf. Fig. 2)."
-    assert first_sentences(text, 2).endswith("It works!")
-    assert first_sentences(text, 9) == text
-    assert first_sentences('He said "Yes." Then left.', 1) == 'He said "Yes."'
-    assert first_sentences("no end", 1) == "no end"
-
-
-def test_many_sentences_take_linear_time() -> None:
-    started = time.process_time()
-    assert first_sentences("Ab cd. " * 100_000, 10**9)
-    assert time.process_time() - started < 2
-
-
 @pytest.mark.parametrize(
     ("text", "limit", "short"),
     [
@@ -466,24 +449,3 @@ def test_folding_ignores_case_accents_and_hyphens() -> None:
 )
 def test_language_is_marked_from_the_script(text: str, tag: str, way: str) -> None:
     assert (language(text), direction(text)) == (tag, way)
-
-
-# -- openings --------------------------------------------------------------------------------
-
-TEN = "One two three four five six seven eight nine ten."
-
-
-@pytest.mark.parametrize(
-    ("text", "least", "most", "expected"),
-    [
-        (f"{TEN} {TEN} {TEN}", 15, 25, f"{TEN} {TEN}"),
-        (f"{TEN} {TEN}", 15, 12, f"{TEN} One two…"),
-        (TEN, 50, 70, TEN),
-        ("", 50, 70, ""),
-        ("word " * 100, 5, 8, "word word word word word word word word…"),
-    ],
-)
-def test_opening_has_whole_sentences_and_enough_words(
-    text: str, least: int, most: int, expected: str
-) -> None:
-    assert first_words(text, least, most) == expected
