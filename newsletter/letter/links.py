@@ -132,12 +132,10 @@ def verify_token(
         hmac.compare_digest(_signature(body, key).encode(), signature.encode("utf-8", "replace"))
         for key in _derived_keys(keys, purpose)
     ):
-        raise TokenError(
-            "This link was not made here or was cut short; open it from the email again."
-        )
+        raise TokenError("This link is incomplete or wrong. Open it from the email again.")
     payload, _, signed_at = body.partition(".")
     if max_age is not None and now.timestamp() - int(signed_at, 36) > max_age.total_seconds():
-        raise TokenError("This link is too old; open the one in a newer email.")
+        raise TokenError("This link is too old. Open the one in a newer email.")
     return urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
 
 

@@ -327,6 +327,20 @@ class ReaderService:
         ):
             send(Note("farewell", before, self.signed_url("confirm", f"{before.id}/back", now)))
 
+    def ask_back(self, left: Reader, send: SendNote, now: datetime) -> None:
+        """Send a reader who unsubscribed the note that asks to confirm; their choices stay.
+
+        As with :meth:`subscribe`, nothing happens until the link in it is followed.
+        """
+        email = left.subscriber.email
+        limits = self.joining.limits(is_reader=False)
+        if (
+            not self.is_refused(email, now)
+            and self.joining.may_join(email)
+            and self._count_request(f"address:{email}", None, limits, now)
+        ):
+            send(Note("confirm", left, self.signed_url("confirm", str(left.id), now)))
+
     def record_reason(self, token: str, reason: str, now: datetime) -> None:
         """Store why a link's reader unsubscribed, for the operator; one reason a day is kept.
 

@@ -4,8 +4,9 @@ A GET only shows; only a POST changes something.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
 
@@ -17,6 +18,7 @@ from newsletter.letter.links import MAX_AGE, verify_token
 from newsletter.model import LEFT, Reader, Subscriber
 from newsletter.model.zones import load_zone
 from newsletter.publisher.previewing import preview_as_new
+from newsletter.readers.due import is_paused, schedule_words
 from newsletter.readers.service import CONSENT_TEXT
 from newsletter.web.context import PageContext, client_of, token_of
 from newsletter.web.forms import (
@@ -29,6 +31,11 @@ from newsletter.web.forms import (
     without_schedule,
 )
 from newsletter.web.guard import LETTER_POLICY, SCRIPT_POLICY
+
+LESS = ("weekly", "pause")
+"""What a reader who is about to leave may choose instead."""
+
+LEAVING_PAUSE = timedelta(weeks=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +163,33 @@ class SubscribePages:
         return CONSENT_TEXT.format(name=self.context.reader_service.publication.name)
 
     def ask_to_unsubscribe(self, request: Request) -> Response:
-        """The page that a letter's unsubscribe link opens, with a button to unsubscribe."""
+        """The page that an email's unsubscribe link opens: a question, with its buttons.
+
+        It says what was done for a reader who chose fewer emails there. One who has left already
+        sees that.
+        """
         token = token_of(request)
         reader = self.context.reader_service.find_leaving(token, self.context.now)
-        email = reader and reader.subscriber.email
-        return self.context.templates.page("unsubscribe", email=email, token=token)
+        if reader is None or reader.status in LEFT:
+            return self._show_left(request, reader)
+        offers, done = self._offers(reader), request.query_params.get("done", "")
+        return self.context.templates.page(
+            "unsubscribe",
+            email=reader.subscriber.email,
+            token=token,
+            done=done if done in LESS and done not in offers else "",
+            offers=offers,
+            schedule=schedule_words(reader.subscriber, self.context.default_schedule),
+            until=reader.subscriber.paused_until,
+        )
+
+    def _offers(self, reader: Reader) -> Sequence[str]:
+        """What a reader may choose instead of leaving, without what they have already."""
+        if reader.status != "confirmed":
+            return ()
+        paused = is_paused(reader.subscriber, self.context.today(reader))
+        weekly = (reader.subscriber.cadence or self.context.default_schedule.cadence) == "weekly"
+        return ([] if weekly else ["weekly"]) + ([] if paused else ["pause"])
 
     def unsubscribe_one_click(self, request: Request) -> Response:
         """Unsubscribe by a mail program's one click (RFC 8058); no email follows it.
@@ -170,30 +199,59 @@ class SubscribePages:
         self.context.reader_service.unsubscribe(token_of(request), self.context.now)
         return self.show_farewell(request)
 
-    def unsubscribe(self, request: Request, _form: Form) -> Response:
-        """Unsubscribe by the page's button; one last email confirms it."""
+    def unsubscribe(self, request: Request, form: Form) -> Response:
+        """Do what the page's button says; one last email confirms that a reader left."""
         service, now, client = self.context.reader_service, self.context.now, client_of(request)
-        before = service.unsubscribe(token_of(request), now)
+        token, do = token_of(request), form.one("do")
+        if do in LESS:
+            return self._send_less(service.find_leaving(token, now), do, token)
+        before = service.unsubscribe(token, now)
         if before is not None:
             self.context.mail_queue.add(
                 lambda send: service.send_farewell(before, client, send, now)
             )
-        return self.context.templates.redirect(f"/farewell/{token_of(request)}")
+        return self.context.templates.redirect(f"/farewell/{token}")
+
+    def _send_less(self, reader: Reader | None, do: str, token: str) -> Response:
+        """Make a reader's emails weekly, or pause them; a second press changes nothing."""
+        service, now = self.context.reader_service, self.context.now
+        if reader is not None and do in self._offers(reader):
+            if do == "weekly":
+                service.choose_weekly(reader, now)
+            else:
+                service.pause(reader, self.context.today(reader) + LEAVING_PAUSE, now)
+        return self.context.templates.redirect(f"/leave/{token}?done={do}")
 
     def show_farewell(self, request: Request) -> Response:
         """The page for a reader who has left; it asks why, until they have said it."""
-        token, said = token_of(request), "said" in request.query_params
-        reader = self.context.reader_service.find_leaving(token, self.context.now)
+        reader = self.context.reader_service.find_leaving(token_of(request), self.context.now)
         if reader is not None and reader.status not in LEFT:
             return self.ask_to_unsubscribe(request)
-        email = None if reader is None or said else reader.subscriber.email
-        return self.context.templates.page("farewell", email=email, token=token, said=said)
+        return self._show_left(request, reader)
 
-    def record_reason(self, request: Request, form: Form) -> Response:
-        """Store why a reader unsubscribed, if they say so."""
-        token = token_of(request)
-        self.context.reader_service.record_reason(token, form.one("why"), self.context.now)
-        return self.context.templates.redirect(f"/farewell/{token}?said=yes")
+    def _show_left(self, request: Request, reader: Reader | None) -> Response:
+        return self.context.templates.page(
+            "farewell",
+            email=reader and reader.subscriber.email,
+            token=token_of(request),
+            said="said" in request.query_params,
+            may_return=reader is not None and reader.status == "unsubscribed",
+        )
+
+    def answer_farewell(self, request: Request, form: Form) -> Response:
+        """Store why a reader unsubscribed, if they say so; or send the link to come back."""
+        token, service, now = token_of(request), self.context.reader_service, self.context.now
+        if form.one("do") != "return":
+            service.record_reason(token, form.one("why"), now)
+            said = "?said=yes" if form.one("why") else ""
+            return self.context.templates.redirect(f"/farewell/{token}{said}")
+        reader = service.find_leaving(token, now)
+        if reader is None or reader.status != "unsubscribed":
+            return self.context.templates.redirect(f"/farewell/{token}")
+        if busy := self.context.refuse_if_busy(request):
+            return busy
+        self.context.mail_queue.add(lambda send: service.ask_back(reader, send, now))
+        return self.context.redirect_to_sent(reader.subscriber.email)
 
     def edition(self, request: Request) -> Response:
         """All papers of a reader's own edition of a day."""

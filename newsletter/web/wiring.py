@@ -148,7 +148,7 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
         Route("/leave/{token}", join.ask_to_unsubscribe),
         post("/leave/{token}", join.unsubscribe),
         Route("/farewell/{token}", join.show_farewell),
-        post("/farewell/{token}", join.record_reason),
+        post("/farewell/{token}", join.answer_farewell),
         Route("/edition/{token}", join.edition),
         Route("/style.css", join.file),
         *(Route(f"/{name}", join.file) for name in SCRIPTS),

@@ -84,7 +84,7 @@ def leave(app: Website, page: Page, one_click: bool) -> None:  # noqa: FBT001 - 
     page.goto(link_in(letter.text, "unsubscribe"))
     assert app.reader().status == "confirmed"
     page.get_by_role("button", name="Unsubscribe").click()
-    expect(page.get_by_role("heading", name="Farewell")).to_be_visible()
+    expect(page.get_by_role("heading", name="been unsubscribed from Papers")).to_be_visible()
     wait_until(lambda: len(app.inbox.to(ADA)) > came)
     last = app.inbox.to(ADA)[-1]
     assert last.message["Subject"] == "You've been unsubscribed from Papers"
@@ -319,8 +319,8 @@ def test_every_page_is_accessible(app: Website, browser: Browser, scheme: str, w
     page.goto(f"{app.site}{app.path('unsubscribe', '2')}")
     press("Unsubscribe")
     look("farewell")
-    page.get_by_label("Would you say why?").fill("too many letters")
-    press("Say it")
+    page.get_by_label("Why are you leaving?").fill("too many letters")
+    press("Send")
     look("said why")
     page.goto(app.site)
     page.evaluate("document.querySelector('form').noValidate = true")

@@ -128,13 +128,51 @@ def test_letter_links_show_actions_and_buttons_perform_them(app: Website) -> Non
     assert 'value="Vision" checked' not in app.get(offers["less=Vision"]).body
 
 
+def test_unsubscribe_page_offers_less_instead(app: Website) -> None:
+    app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    path = app.path("unsubscribe").replace("unsubscribe", "leave")
+    asked = app.get(path)
+    assert f"Unsubscribe {ADA} from N?" in asked.text
+    assert re.findall(r'name="do" value="(\w+)"', asked.body) == ["leave", "weekly", "pause"]
+    assert "a week" not in app.get(f"{path}?done=weekly").text, "it is not done yet"
+    weekly = app.post(path, {"do": "weekly"})
+    assert "N comes to ada@example.org once a week on Monday at 07:00 (UTC)." in weekly.text
+    assert (app.reader().subscriber.cadence, app.reader().status) == ("weekly", "confirmed")
+    assert "Weekly instead" not in app.get(path).text
+    paused = app.post(path, {"do": "pause"})
+    assert "paused until Monday, 17 August 2026" in paused.text
+    assert app.reader().subscriber.paused_until == DAY + timedelta(weeks=2)
+    assert re.findall(r'name="do" value="(\w+)"', app.get(path).body) == ["leave"]
+    assert app.inbox.arrivals == []
+    assert app.post(path, {"do": "weekly"}).status == 200
+    assert app.reader().status == "confirmed", "a button that is pressed twice does not leave"
+
+
+def test_reader_who_left_comes_back_with_their_choices(app: Website) -> None:
+    left = subscriber(ADA, cadence="weekly", summary="full")
+    app.store.save_reader(left, status="unsubscribed", now=NOON)
+    path = app.path("unsubscribe").replace("unsubscribe", "farewell")
+    assert "Subscribe again" in app.get(path).text
+    assert "Check your inbox" in app.post(path, {"do": "return"}).text
+    note = app.mail_to(ADA)
+    assert app.reader().status == "unsubscribed"
+    app.post(app.link(note))
+    assert (app.reader().status, app.reader().subscriber) == ("confirmed", left)
+    app.post(path, {"do": "return"})
+    app.store.set_status(ADA, "blocked", now=NOON)
+    assert "Subscribe again" not in app.get(path).text
+    app.post(path, {"do": "return"})
+    check_no_more_letters(app, 2)
+
+
 def leaves(app: Website) -> None:
     """Ada unsubscribes with the button of the page that her letter links to."""
-    page = app.get(app.path("unsubscribe"))
-    (action,) = re.findall(r'<form method="post" action="(/leave/[^"]+)"', page.body)
+    action = app.path("unsubscribe").replace("unsubscribe", "leave")
+    if app.reader().status == "confirmed":
+        assert f'<form method="post" action="{action}"' in app.get(app.path("unsubscribe")).body
     for _ in range(2):
         answer = app.post(action, Sec_Fetch_Site="same-origin")
-        assert (answer.status, "gets no more letters" in answer.text) == (200, True)
+        assert (answer.status, "been unsubscribed from N" in answer.text) == (200, True)
     assert app.reader().status == "unsubscribed"
 
 

@@ -55,7 +55,7 @@ def test_joining_leads_to_pages_that_reload(app: Website) -> None:
     path = app.link(app.mail_to(ADA))
     assert f"N comes to {ADA}" in result_of(app, path, {})
     leave = app.path("unsubscribe").replace("unsubscribe", "leave")
-    assert f"{ADA} gets no more letters" in result_of(app, leave, {})
+    assert f"{ADA} gets no more emails" in result_of(app, leave, {})
     farewell = leave.replace("leave", "farewell")
     assert "Thank you" in result_of(app, farewell, {"why": "too many"})
     assert len(app.store.leaving_reasons(limit=9)) == 1
@@ -133,7 +133,7 @@ def test_result_pages_say_only_what_is_true(app: Website) -> None:
     move = app.get(f"{app.path('move', f'1/{NEW}')}/done")
     assert "instead of" in move.text
     token = app.path("unsubscribe").rpartition("/")[2]
-    assert "No more letters?" in app.get(f"/farewell/{token}").text
+    assert f"Unsubscribe {ADA} from N?" in app.get(f"/farewell/{token}").text
     assert app.get(f"/sent/{token}").status == 403
     assert app.reader().status == "unconfirmed"
     assert "Save what you want" not in app.get(f"{app.path('preferences')}?done=saved").text
