@@ -8,8 +8,8 @@ from datetime import datetime
 from newsletter.letter.links import Keyring
 from newsletter.model import LEFT, FileEffect, ListedReader, OperatorAct, Reader, Subscriber
 from newsletter.ports import Acts
+from newsletter.readers.erasing import is_erased, without_erased
 from newsletter.readers.operating import OperatedStore, describe_change
-from newsletter.readers.service import is_erased, without_erased
 
 _log = logging.getLogger(__name__)
 

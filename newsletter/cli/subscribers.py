@@ -27,8 +27,9 @@ from newsletter.errors import TransportError, UsageError
 from newsletter.model import SUBSCRIBER_FIELDS, Reader, field_changes
 from newsletter.model.zones import load_zone
 from newsletter.papers.topics import names_to_choose
+from newsletter.readers.erasing import is_erased
 from newsletter.readers.operating import COMMAND_LINE, OperatorService, describe_change
-from newsletter.readers.service import is_erased, keep_fields
+from newsletter.readers.service import keep_fields
 
 commands = command_list()
 subscribers_group = group(

@@ -39,7 +39,7 @@ from newsletter.model import (
 )
 from newsletter.model.closed_sets import complete
 from newsletter.papers.filters import parse_rule
-from newsletter.readers.service import is_alias
+from newsletter.readers.erasing import is_alias
 from newsletter.text import clean
 
 Plain = str | int | list[str]

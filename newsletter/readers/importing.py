@@ -17,7 +17,8 @@ from newsletter.model import (
     Reader,
     field_changes,
 )
-from newsletter.readers.service import keep_fields, without_erased
+from newsletter.readers.erasing import without_erased
+from newsletter.readers.service import keep_fields
 
 Kind = Literal["new", "back", "unchanged", "differs", "overwritten", "away", "leaves", "gone"]
 """What becomes of a listed reader.

@@ -34,14 +34,8 @@ from newsletter.readers.due import (
     local_instant,
     next_due,
 )
-from newsletter.readers.service import (
-    Note,
-    ReaderService,
-    SendNote,
-    is_erased,
-    keep_fields,
-    without_erased,
-)
+from newsletter.readers.erasing import is_erased, without_erased
+from newsletter.readers.service import Note, ReaderService, SendNote, keep_fields
 
 COMMAND_LINE, OPERATORS_PAGE = "command line", "operator's page"
 """Who acts; an API token acts under its own name."""

@@ -1,7 +1,6 @@
 """What readers do about their own subscription, and the signed links that let them do it."""
 
-import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
@@ -22,6 +21,7 @@ from newsletter.model import (
 )
 from newsletter.model.windows import UNCONFIRMED_KEPT
 from newsletter.ports import Pages
+from newsletter.readers.erasing import alias_of, is_erased
 from newsletter.readers.joining import OPEN_TO_ALL, Joining, TooManyRequests
 from newsletter.text import clean
 
@@ -41,10 +41,6 @@ CONSENT_METHODS = {
 
 MAX_REASON = 1000  # characters of a reason to unsubscribe; the rest is cut off
 EXPORTED_REASONS = 100  # how many of a reader's own reasons to unsubscribe an export contains
-
-ERASED = (
-    "@erased.invalid"  # the domain of erased readers' aliases; nobody can register it (RFC 2606)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,8 +351,7 @@ class ReaderService:
 
     def erase(self, reader: Reader, now: datetime) -> None:
         """Replace a reader's address by an alias: a keyed hash, so that no list re-adds them."""
-        alias = f"{_alias_hash(reader.subscriber.email, self.keys)}.{reader.id}{ERASED}"
-        self.store.erase(reader.id, alias, now=now)
+        self.store.erase(reader.id, alias_of(reader, self.keys), now=now)
 
 
 def _gives_way(known: Reader) -> bool:
@@ -373,40 +368,6 @@ def keep_fields(before: Subscriber, wanted: Subscriber, names: Collection[str]) 
     return subscriber_with(field_values(wanted) | {name: kept[name] for name in names})
 
 
-def is_erased(reader: Reader) -> bool:
-    """Whether only an alias is left of a reader."""
-    return is_alias(reader.subscriber.email)
-
-
-def is_alias(email: str) -> bool:
-    """Whether this stands for an erased reader, as :meth:`ReaderService.erase` makes it."""
-    return re.fullmatch(r"[0-9a-f]{40}\.\d+" + re.escape(ERASED), email) is not None
-
-
-def without_erased(
-    listed: Iterable[Subscriber], emails: Collection[str], keys: Keyring
-) -> list[Subscriber]:
-    """The subscribers of a list except those who were erased and have not come back since.
-
-    ``emails`` are those of the present readers, the aliases of the erased ones among them.
-    """
-    erased = {email.partition(".")[0] for email in emails if email.endswith(ERASED)}
-    if not erased:
-        return list(listed)
-    current = {email.lower() for email in emails}
-    # An alias may have been made with a key that has been replaced since.
-    return [
-        subscriber
-        for subscriber in listed
-        if subscriber.email.lower() in current
-        or not any(_alias_hash(subscriber.email, keyring) in erased for keyring in keys.each)
-    ]
-
-
 def _address_names(email: str, keys: Keyring) -> list[str]:
     """An address as the store names it, under each key; the newest key first."""
     return [keyed_hash(f"refused:{email.lower()}", ring) for ring in keys.each]
-
-
-def _alias_hash(email: str, keys: Keyring) -> str:
-    return keyed_hash(f"erased:{email.lower()}", keys)[:40]

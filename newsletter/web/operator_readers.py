@@ -14,8 +14,9 @@ from newsletter.errors import UsageError
 from newsletter.model import SUBSCRIBER_FIELDS, Reader, Status
 from newsletter.model.closed_sets import complete
 from newsletter.readers.due import is_paused
+from newsletter.readers.erasing import is_erased
 from newsletter.readers.operating import OPERATORS_PAGE, OperatorService
-from newsletter.readers.service import Note, is_erased
+from newsletter.readers.service import Note
 from newsletter.web.context import PageContext
 from newsletter.web.forms import Form, number_of
 from newsletter.web.operator_login import OperatorLogin

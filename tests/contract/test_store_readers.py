@@ -8,7 +8,7 @@ import pytest
 
 from newsletter.model import Consent, Filter, ListedReader, ListedStatus, Reader, Status, Subscriber
 from newsletter.ports import Store
-from newsletter.readers.service import ERASED
+from newsletter.readers.erasing import ERASED
 from tests.support.factories import EVERY_FIELD, NOON, subscriber
 
 ADA = EVERY_FIELD.email

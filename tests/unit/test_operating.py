@@ -11,8 +11,9 @@ from newsletter.letter.links import Keyring
 from newsletter.model import Consent, Filter, OperatorAct, Publication, Reader, Status
 from newsletter.publisher.publishing import cancel
 from newsletter.readers.due import DefaultSchedule, Due
+from newsletter.readers.erasing import is_erased
 from newsletter.readers.operating import COMMAND_LINE, OperatorService
-from newsletter.readers.service import Note, ReaderService, is_erased
+from newsletter.readers.service import Note, ReaderService
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
 

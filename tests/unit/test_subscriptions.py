@@ -9,8 +9,9 @@ from newsletter.errors import TokenError
 from newsletter.letter.links import MAX_AGE, Keyring, Purpose, sign_token
 from newsletter.model import Filter, Publication, Reader, Status, Subscriber
 from newsletter.publisher.mailing import CONFIRM_HOURS
+from newsletter.readers.erasing import is_erased, without_erased
 from newsletter.readers.joining import OPEN_TO_ALL, Joining, TooManyRequests
-from newsletter.readers.service import CONSENT_TEXT, Note, ReaderService, is_erased, without_erased
+from newsletter.readers.service import CONSENT_TEXT, Note, ReaderService
 from tests.support.databases import temporary_store
 from tests.support.factories import NOON, subscriber
 

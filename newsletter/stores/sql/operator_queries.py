@@ -21,7 +21,7 @@ from newsletter.model import (
     Suppression,
 )
 from newsletter.ports import Operator
-from newsletter.readers.service import ERASED
+from newsletter.readers.erasing import ERASED
 from newsletter.stores.logic import GONE, growth, why_blocked
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.deliveries import DELIVERIES

@@ -18,7 +18,7 @@ from newsletter.model import (
     Subscriber,
 )
 from newsletter.ports import Pages
-from newsletter.readers.service import ERASED
+from newsletter.readers.erasing import ERASED
 from newsletter.stores.logic import reply_without_names
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump

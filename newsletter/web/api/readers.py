@@ -16,8 +16,9 @@ from newsletter.config.yaml_file import Document
 from newsletter.errors import InvalidFileError, UsageError
 from newsletter.model import LEFT, SUBSCRIBER_FIELDS, Consent, Reader, Status, Subscriber
 from newsletter.papers.topics import names_to_choose
+from newsletter.readers.erasing import is_erased
 from newsletter.readers.operating import OperatorService
-from newsletter.readers.service import is_erased, keep_fields
+from newsletter.readers.service import keep_fields
 from newsletter.web.api.calls import ApiError, Call, Entry, FieldProblem, mistakes, too_many
 from newsletter.web.api.documents import GivenConsent, Pause
 from newsletter.web.forms import number_of
