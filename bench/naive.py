@@ -16,7 +16,7 @@ SKELETON = """\
 {%- block dateline_end %}{% endblock %}
 {%- if not papers %}{% block quiet %}{% endblock %}{% endif %}
 {%- block masthead_end %}{% endblock %}
-{%- for name, topic, lead, cards, rows in sections %}
+{%- for name, topic, lead, cards, rows, rest in sections %}
     {%- block heading scoped %}{% endblock %}
     {%- for paper, summary, because in cards %}
         {%- block card scoped %}{% endblock %}
@@ -24,6 +24,7 @@ SKELETON = """\
         {%- block card_end %}{% endblock %}
     {%- endfor %}
     {%- for paper in rows %}{% block row scoped %}{% endblock %}{% endfor %}
+    {%- with n = rest %}{% if n %}{% block more_in scoped %}{% endblock %}{% endif %}{% endwith %}
     {%- block closing %}{% endblock %}
 {%- endfor %}
 {%- with n = more %}{% if n %}{% block more scoped %}{% endblock %}{% endif %}{% endwith %}
@@ -74,7 +75,7 @@ def in_one_pass(
             papers=whole.papers,
             minutes=minutes,
             left_out=whole.left_out,
-            more=len(whole.more) + len(whole.waiting),
+            more=len(whole.more) + len(whole.waiting) - sum(each.more for each in whole.sections),
             sections=[
                 (
                     each.name,
@@ -89,6 +90,7 @@ def in_one_pass(
                         for paper, because in zip(each.cards, each.because, strict=False)
                     ],
                     [views[paper] for paper in each.rows],
+                    each.more,
                 )
                 for each in whole.sections
             ],

@@ -63,15 +63,19 @@ def _ranked(papers: Iterable[Paper]) -> Sequence[Paper]:
 
 def _by_attention(paper: Paper) -> tuple[bool, int, int]:
     """Sorts by upvotes and comments, then the newest first; muted papers come last."""
-    attention = (paper.item.upvotes or 0) + (paper.item.comments or 0)
-    return paper.muted, -attention, -paper.number
+    return paper.muted, -_attention(paper), -paper.number
+
+
+def _attention(paper: Paper) -> int:
+    return (paper.item.upvotes or 0) + (paper.item.comments or 0)
 
 
 class IssueMasks:
     """What is the same for every reader of an issue, as bitmasks: bit *i* is ``papers[i]``.
 
     ``muted`` papers were listed before their source was followed, ``quarantined`` ones are those
-    that no template could render, ``short`` ones lack upvotes for every reader.
+    that no template could render, ``short`` ones lack upvotes for every reader, ``noticed`` ones
+    have upvotes or comments.
     ``topic_reasons`` has the topics in the issue's order.
     """
 
@@ -84,6 +88,7 @@ class IssueMasks:
         self.outdated = _mask(paper.first_seen < oldest for paper in papers)
         self.quarantined = _mask(paper.key in faulty for paper in papers)
         self.short = sum(1 << index for index in issue.short)
+        self.noticed = _mask(_attention(paper) > 0 for paper in papers)
         self.by_number = {paper.number: index for index, paper in enumerate(papers)}
         self.by_group = {paper.group: index for index, paper in enumerate(papers)}
         self.topic_reasons = {topic.name: self._topic_reasons(topic.name) for topic in issue.topics}

@@ -1,7 +1,8 @@
-"""One reader's edition: the chosen papers as cards, as one-line rows, or as "N more"."""
+"""One reader's edition: the chosen papers as cards, as one-line rows, or as "n more"."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from newsletter.issue.composing import IssueMasks
 from newsletter.issue.selecting import TopicGroup, group_by_topic, select_papers
@@ -13,7 +14,7 @@ LEAD_PAPERS = 3  # how many papers open a letter, before its topics
 MIN_CARDS_FOR_LEADS = 6  # a shorter letter does without papers that open it
 MAX_HTML_BYTES = 102_400  # bytes of HTML that Gmail shows before it clips a message
 MAX_CORRECTIONS = 20  # in one letter, the newest ones
-CARD_SHARE = 4  # a letter that cannot name every paper gives a fourth of its room to cards
+CARD_SHARE = 4  # a fourth of the room goes to cards, even if titles alone would fill it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,14 @@ class HtmlSizes:
     rows: tuple[int, ...]  # each paper's one-line title
     corrections: tuple[int, ...] = ()  # each correction
     corrections_frame: int = 0  # everything around the corrections
+    more_in: int = 0  # the most that a section's "+ n more" adds
 
 
 @dataclass(frozen=True, slots=True)
 class EditionLimits:
     """What a letter may hold; ``max_items`` applies to readers who set no number themselves.
 
-    ``has_page`` says that "N more" links to a page with every paper of the edition.
+    ``has_page`` says that "n more" links to a page with every paper of the edition.
     """
 
     sizes: HtmlSizes
@@ -45,38 +47,39 @@ class EditionLimits:
 def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLimits) -> Edition:
     """The papers this reader is owed and wants, in their order, within the limits.
 
-    Papers that the letter cannot name are behind its "N more" if that links to a page that does;
+    Papers that the letter cannot name are behind its "n more" if that links to a page that does;
     otherwise they wait for the next issue, once: then they are named even if that makes the letter
     longer than ``limits.max_html``.
     """
     selection = select_papers(masks, history)
     chosen, subscriber = selection.chosen, history.reader.subscriber
-    wants, summary = subscriber.filter, subscriber.summary
+    wants, sizes = subscriber.filter, limits.sizes
     groups = group_by_topic(masks, wants, chosen)
     max_cards = limits.max_items if wants.max_items is None else wants.max_items
-    if summary == "titles":
+    if subscriber.summary == "titles":
         max_cards = 0
     corrections = history.corrected[-MAX_CORRECTIONS:] if chosen else ()  # no letter for them alone
-    room = limits.max_html - limits.sizes.frame - len(groups) * limits.sizes.heading
+    room = limits.max_html - sizes.frame
     if corrections:
-        sizes = (limits.sizes.corrections[index] for index in corrections)
-        room -= sum(sizes) + limits.sizes.corrections_frame
+        room -= sum([sizes.corrections[i] for i in corrections]) + sizes.corrections_frame
     waited = 0 if limits.has_page else chosen & selection.again
-    leads = 0
+    fit = partial(_fit, groups, waited, max_cards, room, subscriber.summary, sizes)
+    leads = cards = 0
     if min(max_cards, chosen.bit_count()) >= MIN_CARDS_FOR_LEADS:
-        leads = _lead_papers(groups, chosen)
-        room_below = room - limits.sizes.heading
-        cards, rows = _fit(chosen, leads, waited, max_cards, room_below, summary, limits.sizes)
+        leads = _lead_papers(masks, groups, chosen)
+        cards, rows = fit(leads)
     if leads == 0 or leads & ~cards:  # a section of the best three has three
         leads = 0
-        cards, rows = _fit(chosen, leads, waited, max_cards, room, summary, limits.sizes)
+        cards, rows = fit(leads)
     shown = cards | rows
-    unnamed = tuple(bit_indexes(chosen & ~shown))
+    below = [group for group in groups if group.papers & shown & ~leads]
+    rest = chosen & ~shown
+    unnamed = _unnamed(below, rest)
     return Edition(
         to=Recipient.of(history.reader),
         sections=(
             *_lead_section(groups, leads),
-            *(_section(g, cards & ~leads, rows) for g in groups if g.papers & shown & ~leads),
+            *(_section(group, cards & ~leads, rows, rest) for group in below),
         ),
         more=unnamed if limits.has_page else (),
         waiting=() if limits.has_page else unnamed,
@@ -87,48 +90,93 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
 
 
 def _fit(
-    papers: int,
-    leads: int,
+    groups: Sequence[TopicGroup],
     waited: int,
     max_cards: int,
     room: int,
     summary: Summary,
     sizes: HtmlSizes,
+    leads: int,
 ) -> tuple[int, int]:
-    """Which papers become cards and which rows, best first, within ``room`` bytes.
+    """Which papers become cards and which rows, within ``room`` bytes.
 
-    Every paper gets a row first; what is left makes cards of the best ones. If the rows alone do
-    not fit, the cards get their share of the room, and the last papers get nothing. Those that
-    ``waited`` get a row in any case, and leave the others at least half of the room.
+    If there is room for it, every paper has a row, and the first ones in :func:`_order` a card. If
+    not, cards have their share of the room, and topics take turns with titles. Those that
+    ``waited`` have a row in any case, and leave the others at least half of the room.
     """
-    order, rows = (*bit_indexes(leads), *bit_indexes(papers & ~leads)), sizes.rows
-    card_sizes, lead_sizes = sizes.cards[summary], sizes.cards[lead_length(summary)]
-    left = room - sum([rows[index] for index in order])
-    for_cards = left if left >= 0 else room // CARD_SHARE
-    room = max(room - sum([rows[index] for index in bit_indexes(waited)]), room // 2)
-    cards = named = count = 0
-    for index in order:
+    order, sections = _order(groups, leads)
+    rows, size, leading = sizes.rows, sizes.cards[summary], sizes.cards[lead_length(summary)]
+    firsts, count = order[:max_cards], leads.bit_count()
+    shown = [leading[i] for i in firsts[:count]] + [size[i] for i in firsts[count:]]
+    extra = [max(0, sizes.reason + card - rows[i]) for card, i in zip(shown, firsts, strict=True)]
+    room -= (sections + bool(leads)) * sizes.heading
+    spare = room - sum([rows[i] for i in order])
+    if sum(extra) <= spare:
+        return _mask(firsts), _mask(order[max_cards:])
+    room -= sections * sizes.more_in
+    for_cards = max(spare, room // CARD_SHARE)
+    room = max(room - sum([rows[i] for i in bit_indexes(waited)]), room // 2)
+    cards = spent = 0
+    for index, more in zip(firsts, extra, strict=True):
         row = 0 if waited >> index & 1 else rows[index]  # room for those that waited is kept
-        card = sizes.reason + (lead_sizes if leads >> index & 1 else card_sizes)[index]
-        more = max(0, card - rows[index])
-        if count < max_cards and more <= for_cards and row + more <= room:
-            for_cards -= more
-            room -= row + more
-            count += 1
-            cards |= 1 << index
-        elif row <= room:
-            max_cards = 0  # no card after the first row: the order says how good a paper is
-            room -= row
-        else:
-            papers = named | waited  # no new paper after the first without room
-            break
-        named |= 1 << index
-    return cards, papers & ~cards
+        if spent + more > for_cards or row + more > room:
+            break  # no card after the first row: the order says how good a paper is
+        spent += more
+        room -= row + more
+        cards |= 1 << index
+    if spent <= spare:
+        return cards, _mask(order[cards.bit_count() :])
+    left = [bit_indexes(group.papers & ~leads & ~cards) for group in groups]
+    return cards, waited & ~cards | _rows_in_turns(left, waited, room, sections, sizes)
 
 
-def _lead_papers(groups: Sequence[TopicGroup], chosen: int) -> int:
-    """The best papers, the last of them from a second topic if the others are all from one."""
-    leads = first_bits(chosen, LEAD_PAPERS)
+def _rows_in_turns(
+    groups: Sequence[Sequence[int]], waited: int, room: int, sections: int, sizes: HtmlSizes
+) -> int:
+    """The papers that have a row where not all have one: each group's next paper in turn.
+
+    ``room`` has none for the numbers of papers without room, one for each section; a group that is
+    named whole needs no such number.
+    """
+    room += (sections - sum(map(bool, groups))) * sizes.more_in
+    named = 0
+    for turn in range(max(map(len, groups), default=0)):
+        for papers in groups:
+            if turn < len(papers):
+                index, last = papers[turn], turn == len(papers) - 1
+                row = 0 if waited >> index & 1 else sizes.rows[index]
+                room -= row - last * sizes.more_in
+                if room < 0:
+                    return named
+                named |= 1 << index
+    return named
+
+
+def _order(groups: Sequence[TopicGroup], leads: int) -> tuple[list[int], int]:
+    """The papers in the order in which they get cards: the leads, each topic's best, the others.
+
+    Also the number of sections below the leads.
+    """
+    papers = firsts = sections = 0
+    for group in groups:
+        if below := group.papers & ~leads:
+            papers |= below
+            firsts |= below & -below
+            sections += 1
+    return bit_indexes(leads) + bit_indexes(firsts) + bit_indexes(papers & ~firsts), sections
+
+
+def _mask(indexes: Iterable[int]) -> int:
+    return sum([1 << index for index in indexes])
+
+
+def _lead_papers(masks: IssueMasks, groups: Sequence[TopicGroup], chosen: int) -> int:
+    """The best papers, the last of them from a second topic if the others are all from one.
+
+    Where enough papers have upvotes or comments, those lead: of the others nobody knows yet.
+    """
+    noticed = chosen & masks.noticed
+    leads = first_bits(noticed if noticed.bit_count() >= LEAD_PAPERS else chosen, LEAD_PAPERS)
     for group in groups:
         if not leads & ~group.papers:
             topics = sum(other.papers for other in groups if other.name != OTHER)
@@ -151,8 +199,19 @@ def _lead_section(groups: Sequence[TopicGroup], leads: int) -> tuple[Section, ..
     return (Section(TOP, cards, because=tuple(map(reasons.__getitem__, cards)), leads=True),)
 
 
-def _section(group: TopicGroup, cards: int, rows: int) -> Section:
+def _section(group: TopicGroup, cards: int, rows: int, rest: int) -> Section:
     as_cards = tuple(bit_indexes(group.papers & cards))
     as_rows = tuple(bit_indexes(group.papers & rows))
     reasons = tuple(map(group.reasons.__getitem__, as_cards + as_rows))
-    return Section(group.name, as_cards, as_rows, reasons)
+    return Section(group.name, as_cards, as_rows, reasons, more=(group.papers & rest).bit_count())
+
+
+def _unnamed(sections: Sequence[TopicGroup], rest: int) -> tuple[int, ...]:
+    """The papers without room: section by section, then those that are in no section."""
+    if not rest:
+        return ()
+    unnamed = list[int]()
+    for group in sections:
+        unnamed += bit_indexes(group.papers & rest)
+        rest &= ~group.papers
+    return (*unnamed, *bit_indexes(rest))

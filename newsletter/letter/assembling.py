@@ -65,7 +65,8 @@ class CompiledPart(Generic[Piece]):
     """The :class:`PartFragments` of one part, encoded.
 
     ``card_ends`` has, for the text of a reason, everything that follows the card it belongs to;
-    ``lead_ends`` the same for the papers that open a letter.
+    ``lead_ends`` the same for the papers that open a letter. ``more_in`` has the end of a section,
+    by its name and the number of its papers without room.
     """
 
     frame: Mapping[str, tuple[Piece, ...]]
@@ -76,6 +77,7 @@ class CompiledPart(Generic[Piece]):
     corrections: tuple[Piece, ...]
     card_ends: Mapping[str, Piece]
     lead_ends: Mapping[str, Piece]
+    more_in: Mapping[tuple[str, int], tuple[Piece, ...]]
 
 
 class CompiledIssue(Generic[Piece]):
@@ -114,7 +116,12 @@ class CompiledIssue(Generic[Piece]):
             corrections=tuple(map(encode, part.corrections)),
             lead_ends=_Cache(partial(card_end, leads=True)),
             card_ends=_Cache(partial(card_end, leads=False)),
+            more_in=_Cache(lambda section: compiled(_with_count(part.more_in, *section))),
         )
+
+
+def _with_count(more_in: Mapping[str, Fragment], name: str, count: int) -> Fragment:
+    return tuple(str(count) if text == _COUNTS["more"] else text for text in more_in[name])
 
 
 def shown_reason(reason: str, *, leads: bool) -> str:
@@ -162,7 +169,7 @@ def assemble_letter(
         "papers": len(papers),
         "minutes": _minutes(fragments, edition) if papers else 0,
         "left_out": edition.left_out,
-        "more": len(edition.more) + len(edition.waiting),
+        "more": len(edition.more) + len(edition.waiting) - _placed(fragments, edition),
     }
     by_machine = edition.summary == "brief" and any(
         not section.leads and not compiled.machine_written.isdisjoint(section.cards)
@@ -263,16 +270,25 @@ def _sections(
         for paper, reason in zip(section.cards, section.because, strict=False):
             pieces += (cards[paper], ends[reason])
         pieces += [rows[paper] for paper in section.rows]
+        if section.more:
+            pieces += filled(part.more_in[section.name, section.more])
         pieces += closing
     return pieces
 
 
+def _placed(fragments: IssueFragments, edition: Edition) -> int:
+    """How many of the papers without room are counted at the end of their section."""
+    return sum([section.more for section in edition.sections]) if fragments.html.more_in else 0
+
+
 def _minutes(fragments: IssueFragments, edition: Edition) -> int:
-    """Minutes it takes to read the cards, at least one."""
-    words_by_lead, total = _by_lead(fragments.words, edition), 0
+    """Minutes it takes to read the cards and titles, at least one."""
+    words_by_lead, titles = _by_lead(fragments.words, edition), fragments.words["titles"]
+    total = 0
     for section in edition.sections:
         words = words_by_lead[section.leads]
         total += sum([words[paper] for paper in section.cards])
+        total += sum([titles[paper] for paper in section.rows])
     return max(1, round(total / WORDS_A_MINUTE))
 
 

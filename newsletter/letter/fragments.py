@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -21,7 +21,8 @@ Forms = tuple[Fragment, ...]
 
 MAX_REASON_BYTES = 96  # most bytes of HTML in a reason; a longer one is shortened
 
-_MAX_LINK_BYTES = 160  # most bytes of a signed link without its site or mailbox
+_MAX_LINK_BYTES = 120  # most bytes of a signed link without its site
+_MAX_MAILTO_BYTES = 160  # most bytes of a signed request by email without its mailbox
 
 _PER_SECTION = frozenset({"because", "card_end", "closing"})  # blocks repeated in each section
 _CORRECTIONS = frozenset({"corrections", "corrections_end"})  # blocks of letters that have some
@@ -56,6 +57,8 @@ class PartFragments:
     cards: Mapping[Length, tuple[str, ...]]  # of every paper, by its index in the issue
     rows: tuple[str, ...]  # the one-line title of every paper
     corrections: tuple[str, ...] = ()  # of every correction, by its index in the issue
+    more_in: Mapping[str, Fragment] = field(default_factory=dict)
+    """A section's number of papers without room, by its name; earlier versions stored none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class IssueFragments:
             cards={length: tuple(map(_bytes, cards)) for length, cards in part.cards.items()},
             rows=tuple(map(_bytes, part.rows)),
             corrections=tuple(map(_bytes, part.corrections)),
+            more_in=max(map(self._max_bytes, part.more_in.values()), default=0),
             corrections_frame=sum(
                 self._max_bytes(part.frame[name]) for name in _CORRECTIONS & part.frame.keys()
             ),
@@ -101,7 +105,7 @@ class IssueFragments:
     def _max_bytes(self, fragment: Fragment) -> int:
         """The bytes of a fragment with the longest possible value at each placeholder."""
         home = self.publication.url or self.publication.requests_to
-        link = _MAX_LINK_BYTES + len(home)
+        link = len(home) + (_MAX_LINK_BYTES if self.publication.url else _MAX_MAILTO_BYTES)
         values = sum(_MAX_BYTES.get(place, link) for place in fragment[1::2])
         return values + sum(map(_bytes, fragment[::2]))
 
@@ -185,6 +189,7 @@ def _load_part(fields: Mapping[str, Any]) -> PartFragments:
         cards={length: tuple(cards) for length, cards in _with_brief(fields["cards"]).items()},
         rows=tuple(fields["rows"]),
         corrections=tuple(fields.get("corrections", ())),
+        more_in=_load_fragments(fields.get("more_in", {})),
     )
 
 

@@ -31,7 +31,7 @@ FRAME = (
 
 COUNTS = ("papers", "minutes", "left_out", "more")  # blocks rendered for 0, for 1, for more
 BLOCKS = frozenset(
-    {*FRAME, *COUNTS, "heading", "card", "row", "correction"}
+    {*FRAME, *COUNTS, "heading", "card", "row", "more_in", "correction"}
 )  # a part's template has them all
 
 QUIET = "Nothing new matches what you follow; the next letter comes with the next papers."
@@ -277,6 +277,9 @@ def _render_part(
         topic = "" if name in {TOP, OTHER, BY_FILTER} else name
         return block("heading", name=printable(name), topic=topic)
 
+    def more_in(name: str) -> Fragment:
+        return block("more_in", name=printable(name), n=placeholder("more"))
+
     def forms(name: str) -> Forms:
         return block(name, n=0), block(name, n=1), block(name, n=placeholder(name))
 
@@ -285,6 +288,7 @@ def _render_part(
         frame={name: block(name, because=placeholder("because")) for name in FRAME},
         counts={name: forms(name) for name in COUNTS},
         headings={name: heading(name) for name in names},
+        more_in={name: more_in(name) for name in names},
         cards=dict(zip(LENGTHS, cards, strict=True)),
         rows=rows,
         corrections=tuple(

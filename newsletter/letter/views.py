@@ -65,6 +65,11 @@ def wrap(text: str, indent: str = "", width: int = TEXT_WIDTH) -> str:
     return f"\n{indent}".join([*lines, line])
 
 
+def anchor(section: str) -> str:
+    """The id, on the page with a reader's edition, of the papers that a section had no room for."""
+    return f"more-{'-'.join(section.split())}"
+
+
 def foreign(text: str) -> Markup:
     """Ends an attribute, and adds language and direction if the text is not mostly Latin.
 
@@ -75,6 +80,7 @@ def foreign(text: str) -> Markup:
 
 
 FILTERS: Mapping[str, Callable[..., str]] = {
+    "anchor": anchor,
     "direction": direction,
     "foreign": foreign,
     "language": language,

@@ -117,7 +117,8 @@ class Section:
     """One heading of an edition, with its papers as cards and, beyond the limits, as rows.
 
     ``because`` has the reason for each paper, those of the cards first. ``leads`` marks the
-    section that opens the letter, with papers of any topic.
+    section that opens the letter, with papers of any topic. ``more`` is how many papers of it the
+    letter has no room to name; editions stored by earlier versions do not say.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Section:
     rows: tuple[int, ...] = ()
     because: tuple[str, ...] = ()
     leads: bool = False
+    more: int = 0
 
     @property
     def papers(self) -> tuple[int, ...]:
@@ -170,9 +172,11 @@ class Edition:
     Attributes:
         to: the reader.
         sections: the papers with a card or a row, by heading.
-        more: the papers behind "N more", which the page that it links to names.
+        more: the papers behind "n more", which the page that it links to names: those of each
+            section in turn, then those of no section.
         short: papers that only lack upvotes; the next issue asks about them again.
-        waiting: papers that the letter has no room to name; they come with the next issue.
+        waiting: papers that the letter has no room to name, in the order of ``more``; they come
+            with the next issue.
         left_out: how many of the papers owed the reader's filter excluded.
         corrections: the issue's corrections at the end of the letter, as indexes.
     """

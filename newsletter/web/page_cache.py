@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import islice
+from itertools import islice, repeat
 from typing import TypeVar
 
 from newsletter.issue import composing as issues
@@ -53,10 +53,11 @@ class PaperEntry:
 
 @dataclass(frozen=True, slots=True)
 class PaperSection:
-    """A heading with its papers."""
+    """A heading with its papers; the last ones, ``unnamed``, were only counted in the email."""
 
     name: str
     entries: tuple[PaperEntry, ...]
+    unnamed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,7 @@ class PageCache:
     ) -> tuple[datetime, tuple[PaperSection, ...]] | None:
         """When a reader's edition of a day was frozen, and all its papers; None without one.
 
-        Papers that the email only counted ("N more") come last.
+        Papers that the email only counted are the last of their section.
         """
         store = self._publisher.store
         found = store.edition_page(day, reader.subscriber.email)
@@ -226,16 +227,20 @@ class PageCache:
         at, edition, numbers = found
         papers = {paper.number: paper for paper in store.papers_by_number(numbers)}
         by_place = dict(zip(edition.papers, map(papers.get, numbers), strict=False))
+        unnamed = iter(edition.more)
 
-        def section(name: str, places: Iterable[int], because: Iterable[str]) -> PaperSection:
-            placed = ((by_place.get(n), why) for n, why in zip(places, because, strict=True))
-            entries = (paper_entry(paper, edition.summary, why) for paper, why in placed if paper)
-            return PaperSection(name, tuple(entries))
+        def section(name: str, reasons: Iterable[tuple[int, str]], more: int) -> PaperSection:
+            placed = [*reasons, *zip(islice(unnamed, more), repeat(""))]
+            found = ((by_place.get(place), why) for place, why in placed)
+            entries = [paper_entry(paper, edition.summary, why) for paper, why in found if paper]
+            return PaperSection(name, tuple(entries), more)
 
-        sections = [section(each.name, each.papers, each.because) for each in edition.sections]
-        if edition.more:
-            sections.append(section("More", edition.more, [""] * len(edition.more)))
-        return at, tuple(sections)
+        sections = [
+            section(each.name, zip(each.papers, each.because, strict=True), each.more)
+            for each in edition.sections
+        ]
+        rest = section("More", (), len(edition.more))
+        return at, (*sections, rest) if rest.entries else tuple(sections)
 
     def was_removed(self, day: date) -> bool:
         """Whether the editions of a day were removed, as old ones are."""

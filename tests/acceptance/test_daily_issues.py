@@ -284,7 +284,7 @@ def test_papers_without_room_come_with_the_next_letter(
 
     waiting = [verdict for verdict in explained if not verdict["in"]]
     assert {verdict["reason"] for verdict in waiting} == {"did not fit; comes with the next letter"}
-    assert f"{len(waiting)} more did not fit into this letter and come with the next" in first.text
+    assert f"+ {len(waiting)} more in Other, in your next email" in first.text
     assert {verdict["title"] for verdict in waiting} <= set(second.titles)
     assert {f"Paper {n}" for n in range(221, 251)} <= set(map(short, second.titles))
     reached = Counter(short(title) for arrival in inbox.arrivals for title in arrival.titles)

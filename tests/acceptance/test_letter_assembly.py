@@ -23,8 +23,16 @@ GMAIL_CLIPS = 102_400
 WITH_LEADS = edition(replace(section(TOP, 0, 1), leads=True), section("Reasoning", 2, rows=[3, 4]))
 
 
+COUNTED = edition(
+    replace(section("Mixture of Experts", 0), more=1),
+    replace(section("Reasoning", rows=[2]), more=1),
+    more=[1, 3, 4],
+)
+
+
 @pytest.mark.parametrize(
-    "whole", [FULL_EDITION, edition(), edition(section("Other", 2, 0), left_out=1), WITH_LEADS]
+    "whole",
+    [FULL_EDITION, edition(), edition(section("Other", 2, 0), left_out=1), WITH_LEADS, COUNTED],
 )
 def test_fragments_join_into_the_one_pass_rendering(whole: Edition) -> None:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))

@@ -421,9 +421,13 @@ def test_papers_omitted_from_the_letter_are_shown(app: Website) -> None:
     letter = app.mail_to(ADA)
     assert len(letter.titles) < 400
     (own,) = set(re.findall(r"https://n\.example\.org(/edition/[\w.-]+)", letter.html))
+    assert f'{own}#more-Other"' in letter.html
     page = app.get(own)
     assert "<h2 id=" in page.body
-    assert ">More</h2>" in page.body
+    before, _, after = page.text.partition(f"{400 - len(letter.titles)} more that had no room")
+    assert before.count("Paper") == len(letter.titles)
+    assert after.count("Paper") == 400 - len(letter.titles)
+    assert 'id="more-Other"' in page.body
     assert all(f"Paper {n} " in page.text for n in range(400))
 
 

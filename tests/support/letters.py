@@ -54,6 +54,7 @@ TINY_HTML = """\
 {% block because %}<p>because: {{ because }}</p>{% endblock %}
 {% block card_end %}</card>{% endblock %}
 {% block row %}<li>{{ paper.title }}</li>{% endblock %}
+{% block more_in %}<b>{{ n }} more in {{ name }}</b>{% endblock %}
 {% block closing %}</section>{% endblock %}
 {% block more %}<a href="{{ links.edition }}">{{ n }} more</a>{% endblock %}
 {% block corrections %}<h2>Corrections</h2>{% endblock %}

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from operator import itemgetter
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from newsletter.issue.composing import IssueMasks, compose_issue
 from newsletter.issue.editions import EditionLimits, HtmlSizes, compose_edition
-from newsletter.issue.selecting import explain
+from newsletter.issue.selecting import explain, group_by_topic, select_papers
 from newsletter.model import (
     BY_FILTER,
     EVERY_PAPER,
@@ -30,6 +31,7 @@ from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers import topics
 from newsletter.papers.filters import parse_rule
 from newsletter.papers.matching import RulesMatcher
+from newsletter.papers.topics import bit_indexes
 from tests.support.factories import DAY, NOON, paper, reader
 
 TOPICS = (
@@ -52,7 +54,8 @@ def limits_of(
 ) -> EditionLimits:
     lengths: dict[Length, int] = {"short": 1000, "full": 3000, "titles": 500, "lead": 1500}
     cards = {length: (size,) * papers for length, size in lengths.items()}
-    return EditionLimits(HtmlSizes(1000, 100, 50, cards, (200,) * papers), cap, html, page)
+    sizes = HtmlSizes(1000, 100, 50, cards, (200,) * papers, more_in=80)
+    return EditionLimits(sizes, cap, html, page)
 
 
 def edition_of(issue: Issue, who: Reader, *, page: bool = True, **changes: int) -> Edition:
@@ -190,7 +193,7 @@ def test_top_three_are_three_or_none(short_of_room: int, names: list[str]) -> No
         (5_900, 4, 1, 0),
         (4_500, 2, 3, 0),
         (2_300, 0, 5, 0),
-        (1_800, 0, 2, 3),
+        (1_960, 0, 2, 3),
         (900, 0, 0, 5),
     ],
 )
@@ -202,6 +205,40 @@ def test_papers_beyond_the_size_become_rows_then_more(
     assert sum(len(section.rows) for section in edition.sections) == rows
     assert len(edition.more) == more
     assert sorted(edition.papers) == [0, 1, 2, 3, 4]
+
+
+BUSY = issue_of(
+    *(paper(n, "Agents", upvotes=900 - n) for n in range(1, 301)),
+    *(paper(n, "Reasoning", upvotes=9) for n in range(301, 341)),
+    *(paper(n, "Speech") for n in range(341, 343)),
+)
+
+
+def test_every_topic_has_a_card_and_its_share_of_titles() -> None:
+    edition = edition_of(BUSY, reader(), html=1_000 + 400 + 240 + 50_000)
+    top, *sections = edition.sections
+    assert top.leads
+    assert [each.name for each in sections] == ["Reasoning", "Agents", "Speech"]
+    assert all(each.cards and each.rows for each in sections)
+    assert [each.more > 0 for each in sections] == [False, True, False]
+    assert sum(each.more for each in sections) == len(edition.more)
+
+
+def test_quarter_of_the_room_goes_to_cards() -> None:
+    """Titles that fill the room, and more than fit; a card takes 850 bytes more than a row."""
+    for papers in (230, 260, 300):
+        many = issue_of(*(paper(n, "Agents", upvotes=400 - n) for n in range(1, papers + 1)))
+        edition = edition_of(many, reader(), html=1_000 + 200 + 80 + 51_000)
+        cards = sum(len(section.cards) for section in edition.sections)
+        assert 51_000 / 4 - 850 <= 850 * cards + 3 * 500 <= 51_000 / 4
+        assert sum(len(each.rows) for each in edition.sections) > 175
+
+
+def test_leads_are_papers_that_somebody_noticed() -> None:
+    voted = [paper(n, "Agents", upvotes=9 - n, sources=("A",)) for n in range(1, 4)]
+    listed = [paper(n, "Agents", sources=("B",)) for n in range(4, 8)]
+    issue = issue_of(*voted, *listed)
+    assert shown(issue, edition_of(issue, reader()))[TOP] == [1, 2, 3]
 
 
 def test_maximum_of_summaries_does_not_limit_titles() -> None:
@@ -227,7 +264,7 @@ def test_letter_without_room_for_all_keeps_cards(room: int) -> None:
 
 def test_corrections_come_with_papers_and_within_the_size() -> None:
     sizes = replace(limits_of(5).sizes, corrections=(400,) * 30, corrections_frame=300)
-    limits = EditionLimits(sizes, 60, 1_100 + 300 + 20 * 400 + 1_000)
+    limits = EditionLimits(sizes, 60, 1_100 + 300 + 20 * 400 + 1_100)
     told = ReaderHistory(reader(), corrected=tuple(range(30)))
     edition = compose_edition(masks_of(FIVE), told, limits)
     assert edition.corrections == tuple(range(10, 30))
@@ -238,7 +275,7 @@ def test_corrections_come_with_papers_and_within_the_size() -> None:
 
 def test_paper_without_room_waits_and_says_so() -> None:
     history = ReaderHistory(reader())
-    edition = edition_of(FIVE, reader(), html=1_800, page=False)
+    edition = edition_of(FIVE, reader(), html=1_960, page=False)
     assert (edition.papers, edition.waiting, edition.more) == ((0, 1), (2, 3, 4), ())
     verdicts = list(explain(masks_of(FIVE), history, edition))
     assert [verdict.included for verdict in verdicts] == [True, True, False, False, False]
@@ -418,6 +455,28 @@ def test_edition_agrees_with_its_reasons(
     assert set(edition.papers) == included
     assert len(edition.papers) == len(included)
     assert not set(edition.short) & included
+    chosen = select_papers(masks, history).chosen
+    assert sorted((*edition.papers, *edition.waiting)) == bit_indexes(chosen)
+    assert compose_edition(masks, history, limits) == edition
+
+
+@given(ISSUES, FILTERS, st.tuples(st.integers(0, 9000), st.booleans()))
+def test_sections_name_their_best_papers_first(
+    issue: Issue, wants: Filter, room: tuple[int, bool]
+) -> None:
+    masks, history = masks_of(issue, wants), ReaderHistory(reader(wants=wants))
+    limits = limits_of(len(issue.papers), html=room[0], page=room[1])
+    edition = compose_edition(masks, history, limits)
+    groups = group_by_topic(masks, wants, select_papers(masks, history).chosen)
+    papers = {group.name: bit_indexes(group.papers) for group in groups}
+    unnamed = iter((*edition.more, *edition.waiting))
+    leads = {place for each in edition.sections if each.leads for place in each.cards}
+    for section in edition.sections:
+        rest = tuple(islice(unnamed, section.more))
+        if not section.leads:
+            in_order = [place for place in papers[section.name] if place not in leads]
+            assert in_order == [*section.papers, *rest]
+    assert not {*unnamed} & {place for section in edition.sections for place in section.papers}
 
 
 @given(ISSUES, st.integers(0, 9000))
@@ -443,6 +502,7 @@ def test_edition_keeps_within_its_size(issue: Issue, wants: Filter, html: int) -
     rows = sum(len(section.rows) for section in edition.sections)
     leads = sum(len(section.cards) for section in edition.sections if section.leads)
     used = 1000 + 100 * len(edition.sections) + 1050 * cards + 500 * leads + 200 * rows
+    used += 80 * sum(section.more > 0 for section in edition.sections)
     assert used <= html
     assert cards <= (60 if wants.max_items is None else wants.max_items)
 
@@ -451,7 +511,7 @@ def test_papers_that_waited_come_last_even_beyond_the_size() -> None:
     many = issue_of(*(paper(n, "Agents", upvotes=300 - n) for n in range(1, 41)))
     waited = frozenset(range(31, 41))
     history = ReaderHistory(reader(), again=waited)
-    limits = limits_of(40, html=1_100 + 2_000, cap=0, page=False)
+    limits = limits_of(40, html=1_180 + 2_000, cap=0, page=False)
     edition = compose_edition(masks_of(many), history, limits)
     assert edition.papers == (*range(5), *range(30, 40))
     assert edition.waiting == tuple(range(5, 30))

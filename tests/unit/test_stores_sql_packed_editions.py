@@ -29,7 +29,7 @@ def sections(draw: st.DrawFn) -> Section:
     rows = tuple(place for place in rows if place not in cards)
     because = tuple(draw(reasons) for _ in cards + rows)
     name = draw(st.sampled_from(["Top three", "A", "Your filters"]))
-    return Section(name, cards, rows, because, draw(st.booleans()))
+    return Section(name, cards, rows, because, draw(st.booleans()), draw(st.integers(0, 2000)))
 
 
 @st.composite

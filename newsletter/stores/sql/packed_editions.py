@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 from newsletter.issue.composing import quotes_own_rule
 from newsletter.model import Edition, Recipient, Section
 
-_HEAD = 4  # numbers that describe a section: its name, whether it leads, its cards, its rows
+_HEAD = 4
+"""Numbers that describe a section: its name; twice the papers it has no room for, plus one if it
+leads; its cards; its rows. Earlier versions stored no papers without room."""
 
 
 class StoredEdition(NamedTuple):
@@ -100,7 +102,8 @@ class WaveWords:
         for section in edition.sections:
             name = self._word(section.name)
             usual = self.usual.setdefault(name, {})
-            heads += (name, section.leads, len(section.cards), len(section.rows))
+            kind = 2 * section.more + section.leads
+            heads += (name, kind, len(section.cards), len(section.rows))
             reasons = map(self._reason, section.because, [own] * len(section.because))
             for place, reason in zip(section.papers, reasons, strict=True):
                 # A reader's own rules are nobody else's reason.
@@ -148,7 +151,7 @@ class WaveWords:
     ) -> tuple[Section, ...]:
         sections, start = [], 0
         for at in range(0, len(heads), _HEAD):
-            name, leads, cards, rows = heads[at : at + _HEAD]
+            name, kind, cards, rows = heads[at : at + _HEAD]
             end, usual = start + cards + rows, self._reasons(name)
             papers = tuple(places[start:end])
             differ = [at for at in others if start <= at < end]
@@ -159,7 +162,7 @@ class WaveWords:
                     reason = others[place]
                     usual[places[place]] = words[not reason % 2][reason // 2]
             because = tuple(map(usual.__getitem__, papers))
-            parts = (papers[:cards], papers[cards:], because, bool(leads))
+            parts = (papers[:cards], papers[cards:], because, bool(kind % 2), kind // 2)
             sections.append(Section(self.words[name], *parts))
             start = end
         return tuple(sections)
