@@ -301,6 +301,7 @@ def test_same_key_gets_the_same_answer(program: Program) -> None:
     assert acts(program) == [("everything", "subscribed")]
 
 
+@pytest.mark.slow
 def test_calls_are_limited(program: Program) -> None:
     for _ in range(CALLS_A_MINUTE):
         program.call("DELETE", "/readers/9")
@@ -372,6 +373,7 @@ def test_docs_have_each_scope_and_its_words() -> None:
     assert read_settings(config.encode(), "newsletter.yaml", {}).api.tokens
 
 
+@pytest.mark.slow
 def test_made_token_opens_the_api(tmp_path: Path) -> None:
     arguments = ("api", "token", "website", "--scope", "papers:read", "--scope", "issues:read")
     made = Newsletter(tmp_path).run(*arguments).stdout

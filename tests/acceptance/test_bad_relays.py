@@ -137,6 +137,7 @@ def _due(store: Store, clock: SkippingClock) -> int:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pipelining", [False, True], ids=["lockstep", "pipelined"])
 def test_one_percent_refusals_end_only_those_letters(*, pipelining: bool) -> None:
     async def scenario() -> None:

@@ -95,6 +95,7 @@ def blocked(newsletter: Newsletter) -> dict[str, str]:
     return {r["email"]: r["why_blocked"] for r in listed if r["status"] == "blocked"}
 
 
+@pytest.mark.slow
 def test_every_letter_has_its_own_return_path(
     arrivals: list[ReceivedMail],
 ) -> None:
@@ -102,6 +103,7 @@ def test_every_letter_has_its_own_return_path(
     assert all(a.sender.startswith("bounce+") for a in arrivals)
 
 
+@pytest.mark.slow
 def test_one_bouncing_reader_is_the_only_one_affected(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
@@ -117,6 +119,7 @@ def test_one_bouncing_reader_is_the_only_one_affected(
     assert newsletter.json("bounces", "read")["read"] == 0
 
 
+@pytest.mark.slow
 def test_unblocked_reader_gets_letters_again(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
@@ -129,6 +132,7 @@ def test_unblocked_reader_gets_letters_again(
     assert "is not blocked" in again.stderr
 
 
+@pytest.mark.slow
 def test_readers_unsubscribe_by_list_header(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
@@ -141,6 +145,7 @@ def test_readers_unsubscribe_by_list_header(
     assert set(listed.values()) == {"confirmed"}
 
 
+@pytest.mark.slow
 def test_complaint_without_return_path_uses_the_message_id(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
@@ -151,6 +156,7 @@ def test_complaint_without_return_path_uses_the_message_id(
     assert blocked(newsletter).keys() == {"r5@example.net"}
 
 
+@pytest.mark.slow
 def test_foreign_mail_is_named_and_left(newsletter: Newsletter) -> None:
     deliver(
         newsletter,
@@ -169,6 +175,7 @@ def test_foreign_mail_is_named_and_left(newsletter: Newsletter) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_left_mail_seen_by_a_person_is_done(newsletter: Newsletter) -> None:
     deliver(newsletter, b"Subject: hello\n\nhello\n", b"Subject: hi\n\nhi\n")
     assert newsletter.json("bounces", "read")["waiting"] == 2
@@ -179,6 +186,7 @@ def test_left_mail_seen_by_a_person_is_done(newsletter: Newsletter) -> None:
     assert newsletter.json("status")["left_mails"] == []
 
 
+@pytest.mark.slow
 def test_quiet_reading_prints_only_what_needs_a_person(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:
@@ -189,6 +197,7 @@ def test_quiet_reading_prints_only_what_needs_a_person(
     assert newsletter.run("bounces", "read", "--quiet").stdout == ""
 
 
+@pytest.mark.slow
 def test_mail_in_mbox_pipe_and_maildir_counts_once(
     newsletter: Newsletter, arrivals: list[ReceivedMail]
 ) -> None:

@@ -57,6 +57,7 @@ def bounce(newsletter: Newsletter, day: int = 0, reader: int = 1) -> bytes:
     return postfix_bounce(path, sent=NOON + timedelta(days=day), name=f"{day}.{reader}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["imap", "pop3"])
 def test_only_new_mails_are_read(newsletter: Newsletter, dovecot: Dovecot, kind: str) -> None:
     configure(newsletter, kind, getattr(dovecot, kind))
@@ -73,6 +74,7 @@ def test_only_new_mails_are_read(newsletter: Newsletter, dovecot: Dovecot, kind:
         assert sorted(dovecot.flags()) == ["", "S", "S", "S"]
 
 
+@pytest.mark.slow
 def test_folders_of_imap_are_read_by_name(newsletter: Newsletter, dovecot: Dovecot) -> None:
     configure(newsletter, "imap", dovecot.imap, folders=["INBOX", "Junk"])
     dovecot.deliver(bounce(newsletter), folder="Junk")
@@ -83,6 +85,7 @@ def test_folders_of_imap_are_read_by_name(newsletter: Newsletter, dovecot: Dovec
     assert "bounces.imap.folders" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["imap", "pop3"])
 @pytest.mark.parametrize("security", ["tls", "starttls"])
 def test_connection_is_encrypted_and_verified(
@@ -97,6 +100,7 @@ def test_connection_is_encrypted_and_verified(
     assert f"check bounces.{kind}.security and bounces.{kind}.ca_file" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["imap", "pop3"])
 def test_wrong_password_is_tried_once(newsletter: Newsletter, dovecot: Dovecot, kind: str) -> None:
     configure(newsletter, kind, getattr(dovecot, kind), password="wrong, quite wrong")
@@ -113,6 +117,7 @@ def test_wrong_password_is_tried_once(newsletter: Newsletter, dovecot: Dovecot, 
     assert next(one.state for one in findings if one.name == "bounces") == "wrong"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["imap", "pop3"])
 def test_long_mail_is_read_in_part(newsletter: Newsletter, dovecot: Dovecot, kind: str) -> None:
     configure(newsletter, kind, getattr(dovecot, kind))
@@ -120,6 +125,7 @@ def test_long_mail_is_read_in_part(newsletter: Newsletter, dovecot: Dovecot, kin
     assert newsletter.json("bounces", "read")["noted"] == 1
 
 
+@pytest.mark.slow
 def test_new_uidvalidity_counts_nothing_twice(newsletter: Newsletter, dovecot: Dovecot) -> None:
     configure(newsletter, "imap", dovecot.imap)
     dovecot.deliver(bounce(newsletter))
@@ -130,6 +136,7 @@ def test_new_uidvalidity_counts_nothing_twice(newsletter: Newsletter, dovecot: D
     assert (found["read"], found["noted"]) == (found["again"], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["imap", "pop3"])
 def test_cut_connection_goes_on_where_it_was(
     newsletter: Newsletter, dovecot: Dovecot, kind: str, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ def newsletter(tmp_path: Path, inbox: Inbox) -> Iterator[Newsletter]:
         yield made
 
 
+@pytest.mark.slow
 def test_delivered_issue_passes_the_audit(newsletter: Newsletter) -> None:
     newsletter.run("audit", DAY, code=1)
     newsletter.send(DAY)
@@ -59,6 +60,7 @@ def test_delivered_issue_passes_the_audit(newsletter: Newsletter) -> None:
     assert newsletter.run("audit").stdout.count("holds") == 13
 
 
+@pytest.mark.slow
 def test_cancelled_issues_papers_come_in_the_next(newsletter: Newsletter, inbox: Inbox) -> None:
     said = newsletter.run("issue", "cancel", DAY, code=2).stderr
     assert f"There is no issue of {DAY} yet. Cancel it in advance? Not a terminal." in said
@@ -74,6 +76,7 @@ def test_cancelled_issues_papers_come_in_the_next(newsletter: Newsletter, inbox:
     assert "is not held: it is cancelled" in words
 
 
+@pytest.mark.slow
 def test_letters_in_doubt_twice_are_named_and_resolved(
     newsletter: Newsletter, tmp_path: Path
 ) -> None:
@@ -99,6 +102,7 @@ def test_letters_in_doubt_twice_are_named_and_resolved(
     assert newsletter.json("audit", DAY)["in_doubt"] == []
 
 
+@pytest.mark.slow
 def test_hold_policy_never_resends_doubts_unasked(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
@@ -117,6 +121,7 @@ def test_hold_policy_never_resends_doubts_unasked(
     assert newsletter.json("issue", "resolve", DAY, "--arrived")["state"] == "done"
 
 
+@pytest.mark.slow
 def test_cancelling_stops_a_sending_run_within_a_second(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
@@ -139,6 +144,7 @@ def test_cancelling_stops_a_sending_run_within_a_second(
     assert newsletter.json("audit", DAY)["ok"]
 
 
+@pytest.mark.slow
 def test_next_run_closes_an_issue_left_open(newsletter: Newsletter, tmp_path: Path) -> None:
     newsletter.send(DAY)
     with sqlite3.connect(tmp_path / "newsletter.db") as ledger:

@@ -189,6 +189,7 @@ def test_config_show_masks_secrets(newsletter: Newsletter) -> None:
     assert "smtp.port = 25" in shown
 
 
+@pytest.mark.slow
 def test_wrong_arguments_are_usage_errors(newsletter: Newsletter) -> None:
     newsletter.run("nonsense", code=2)
     newsletter.run("send", "--nonsense", code=2)
@@ -202,6 +203,7 @@ def test_wrong_arguments_are_usage_errors(newsletter: Newsletter) -> None:
     assert "either --arrived or --lost" in both
 
 
+@pytest.mark.slow
 def test_failed_source_is_reported_before_sending(
     newsletter: Newsletter,
 ) -> None:
@@ -322,6 +324,7 @@ def test_subscribers_are_added_and_removed_by_command(newsletter: Newsletter) ->
     )
 
 
+@pytest.mark.slow
 def test_reader_is_found_by_any_spelling(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "add", "Bob@BÜCHER.example")
     removed = newsletter.json("subscribers", "remove", "bob@bücher.EXAMPLE")
@@ -330,6 +333,7 @@ def test_reader_is_found_by_any_spelling(newsletter: Newsletter) -> None:
     assert "subscribers.yaml still lists them" in done.stderr
 
 
+@pytest.mark.slow
 def test_departed_reader_cannot_return_under_another_spelling(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "remove", "ada@example.org")
     assert "--again" in newsletter.run("subscribers", "add", "ADA@example.org", code=2).stderr
@@ -341,6 +345,7 @@ def test_departed_reader_cannot_return_under_another_spelling(newsletter: Newsle
     assert listed == {"ada@example.org": "confirmed", "bob@example.org": "confirmed"}
 
 
+@pytest.mark.slow
 def test_readers_are_exported_in_the_chosen_format(newsletter: Newsletter) -> None:
     assert newsletter.run("subscribers", "export", "--format", "csv").stdout.startswith("email,")
     newsletter.run("subscribers", "export", "readers.txt", "--format", "csv")
@@ -354,6 +359,7 @@ def test_readers_are_exported_in_the_chosen_format(newsletter: Newsletter) -> No
     assert "cannot be written" in newsletter.run("subscribers", "export", "no/x.csv", code=2).stderr
 
 
+@pytest.mark.slow
 def test_import_with_a_mistake_adds_nobody(newsletter: Newsletter) -> None:
     (newsletter.folder / "more.csv").write_text("email\nbob@example.org\nnobody\n")
     done = newsletter.run("subscribers", "import", "more.csv", code=3)
@@ -363,6 +369,7 @@ def test_import_with_a_mistake_adds_nobody(newsletter: Newsletter) -> None:
     assert [r["email"] for r in newsletter.json("subscribers", "list")] == ["ada@example.org"]
 
 
+@pytest.mark.slow
 def test_preview_writes_the_bytes_that_send_would(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
@@ -381,6 +388,7 @@ def test_preview_writes_the_bytes_that_send_would(tmp_path: Path) -> None:
     assert sent == inbox.to("ada@example.org")[0].content
 
 
+@pytest.mark.slow
 def test_status_and_fetch_give_json(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
@@ -401,6 +409,7 @@ def test_status_and_fetch_give_json(tmp_path: Path) -> None:
     assert [source["name"] for source in status["sources"]] == ["Hugging Face Daily Papers"]
 
 
+@pytest.mark.slow
 def test_older_issue_ignores_later_source_failures(
     newsletter: Newsletter,
 ) -> None:
@@ -424,6 +433,7 @@ def test_older_issue_ignores_later_source_failures(
     assert re.search(r"^source +state\nLater +failed +gone$", listed, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_why_accepts_any_key_of_a_paper(tmp_path: Path) -> None:
     with serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path)
@@ -455,6 +465,7 @@ def test_unreadable_cache_is_silently_refetched(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_output_is_utf8_in_any_locale(newsletter: Newsletter) -> None:
     newsletter.subscribe({"email": "ada@example.org", "name": "Ada “Łovelace”"})
     done = subprocess.run(

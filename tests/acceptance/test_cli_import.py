@@ -97,6 +97,7 @@ def test_export_leaves_out_what_is_no_address(newsletter: Newsletter) -> None:
     assert newsletter.json("subscribers", "import", "out.csv")["unchanged"] == 1
 
 
+@pytest.mark.slow
 def test_imported_list_leaves_alone_what_readers_chose(newsletter: Newsletter) -> None:
     """Neither a column of addresses nor other values change a known reader without being asked."""
     words = ("--topics", "Reasoning", "--include", "LoRA", "--name", "Ada")
@@ -119,6 +120,7 @@ def test_imported_list_leaves_alone_what_readers_chose(newsletter: Newsletter) -
     assert newsletter.json("subscribers", "list")[:1] == before
 
 
+@pytest.mark.slow
 def test_overwriting_import_names_readers_and_asks(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "add", "ada@example.org", "--topics", "Reasoning")
     newsletter.run("subscribers", "add", "bob@example.org")
@@ -137,6 +139,7 @@ def test_overwriting_import_names_readers_and_asks(newsletter: Newsletter) -> No
     assert bob["status"] == "confirmed"
 
 
+@pytest.mark.slow
 def test_import_by_which_a_reader_leaves_asks(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "add", "ada@example.org")
     write(newsletter, "list.csv", "email,status\nada@example.org,unsubscribed\n")

@@ -29,6 +29,7 @@ def newsletter(tmp_path: Path, inbox: Inbox) -> Newsletter:
     return made
 
 
+@pytest.mark.slow
 def test_settings_are_changed_one_by_one_and_shown(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "add", ADA, "--topics", "Reasoning", "--cadence", "weekly")
     assert "topics: Reasoning\n" in newsletter.run("subscribers", "show", ADA).stdout
@@ -60,6 +61,7 @@ def test_settings_are_changed_one_by_one_and_shown(newsletter: Newsletter) -> No
     )
 
 
+@pytest.mark.slow
 def test_added_readers_are_welcomed_once_when_asked(newsletter: Newsletter, inbox: Inbox) -> None:
     newsletter.run("subscribers", "add", "bob@example.org")
     newsletter.run("subscribers", "add", ADA, "--welcome", "--cadence", "weekly", "--at", "08:00")
@@ -83,6 +85,7 @@ def test_welcome_that_could_not_be_sent_is_named(newsletter: Newsletter, inbox: 
     assert [each.recipient for each in inbox.arrivals] == [ADA]
 
 
+@pytest.mark.slow
 def test_who_waits_is_approved_or_declined(newsletter: Newsletter, inbox: Inbox) -> None:
     newsletter.configure(joining={"mode": "approval"}, url="https://n.example.org")
     with closing(open_store(f"sqlite:///{newsletter.folder}/newsletter.db")) as store:

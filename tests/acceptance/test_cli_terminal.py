@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.cli import Newsletter
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import open_inbox
@@ -44,6 +46,7 @@ def test_date_in_the_future_asks_first(tmp_path: Path) -> None:
     assert "is the year right?" in newsletter.run("send", "--date", "1999-01-01", "--yes").stderr
 
 
+@pytest.mark.slow
 def test_undoing_an_issue_asks_first(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.configure()

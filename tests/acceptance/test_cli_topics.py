@@ -41,6 +41,7 @@ def topics_of(newsletter: Newsletter) -> dict[str, Topic]:
     return {settings.name: settings.topic for settings in found}
 
 
+@pytest.mark.slow
 def test_renaming_shows_readers_asks_and_keeps_them(newsletter: Newsletter) -> None:
     before = (newsletter.folder / "newsletter.yaml").read_bytes()
     asked = newsletter.run("topics", "rename", "Vision", "Sight", code=2)
@@ -59,6 +60,7 @@ def test_renaming_shows_readers_asks_and_keeps_them(newsletter: Newsletter) -> N
     assert "Sight" in topics_of(newsletter)["Vision"].formerly
 
 
+@pytest.mark.slow
 def test_merging_joins_rules_and_readers(newsletter: Newsletter) -> None:
     done = newsletter.json("topics", "merge", "Vision", "Sound", "Perception", "--yes")
     assert {each["reader"]: (each["before"], each["after"]) for each in done["readers"]} == {
@@ -75,6 +77,7 @@ def test_merging_joins_rules_and_readers(newsletter: Newsletter) -> None:
     newsletter.run("topics", "merge", "Perception", "Perception", "--yes", code=2)
 
 
+@pytest.mark.slow
 def test_removing_asks_what_becomes_of_the_readers(newsletter: Newsletter) -> None:
     asked = newsletter.run("topics", "remove", "Sound", "--yes", code=2)
     assert "1 reader follow Sound: pass --to TOPIC" in asked.stderr
@@ -86,6 +89,7 @@ def test_removing_asks_what_becomes_of_the_readers(newsletter: Newsletter) -> No
     assert len(done["readers"]) == 3
 
 
+@pytest.mark.slow
 def test_kept_lost_topic_is_told_everywhere(newsletter: Newsletter) -> None:
     done = newsletter.json("topics", "remove", "Sound", "--keep", "--yes")
     assert done["readers"] == [

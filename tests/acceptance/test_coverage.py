@@ -60,6 +60,7 @@ def newsletter(tmp_path: Path, inbox: Inbox, lists: Lists) -> Iterator[Newslette
         yield made
 
 
+@pytest.mark.slow
 def test_missing_list_is_named_until_it_is_read(
     newsletter: Newsletter, inbox: Inbox, lists: Lists
 ) -> None:
@@ -79,6 +80,7 @@ def test_missing_list_is_named_until_it_is_read(
     assert newsletter.json("status")["gaps"] == []
 
 
+@pytest.mark.slow
 def test_backfill_brings_every_list_in_one_letter(newsletter: Newsletter, inbox: Inbox) -> None:
     newsletter.json("fetch")
     first = TODAY - dt.timedelta(days=8)

@@ -66,6 +66,7 @@ def included(verdicts: list[dict[str, Any]]) -> list[str]:
     return [verdict["paper"] for verdict in verdicts if verdict["in"]]
 
 
+@pytest.mark.slow
 @needs_pages
 def test_three_saved_pages_reach_a_reader_in_one_run(newsletter: Newsletter, inbox: Inbox) -> None:
     newsletter.configure(
@@ -86,6 +87,7 @@ def test_three_saved_pages_reach_a_reader_in_one_run(newsletter: Newsletter, inb
     assert len(included(verdicts)) == 203
 
 
+@pytest.mark.slow
 @needs_pages
 def test_saved_pages_one_a_day_reach_reader_once(newsletter: Newsletter, inbox: Inbox) -> None:
     saved = newsletter.folder / "saved"
@@ -122,6 +124,7 @@ def test_eight_recorded_days_reach_a_reader_once(newsletter: Newsletter, inbox: 
     assert len(inbox.arrivals) == len(WEEKS)
 
 
+@pytest.mark.slow
 def test_returning_paper_comes_once_in_any_form(newsletter: Newsletter, inbox: Inbox) -> None:
     first, other = a_paper(1, "The first"), a_paper(2, "The second")
     days = {
@@ -149,6 +152,7 @@ def test_returning_paper_comes_once_in_any_form(newsletter: Newsletter, inbox: I
     assert sorted(inbox.arrivals[2].titles) == ["The fourth", "The third"]
 
 
+@pytest.mark.slow
 def test_disjoint_filters_give_disjoint_letters_with_reasons(
     newsletter: Newsletter, inbox: Inbox
 ) -> None:
@@ -201,6 +205,7 @@ def test_failed_source_is_named_in_the_footer(newsletter: Newsletter, inbox: Inb
     assert "Broken" in letter.html
 
 
+@pytest.mark.slow
 def test_refused_reader_fails_alone_and_deferred_one_waits(tmp_path: Path) -> None:
     replies = {"bob@example.org": "550 5.1.1 no such user", "cy@example.org": "450 4.2.0 later"}
     with open_inbox(replies.get) as inbox:
@@ -217,6 +222,7 @@ def test_refused_reader_fails_alone_and_deferred_one_waits(tmp_path: Path) -> No
     assert sorted(a.recipient for a in inbox.arrivals) == ["ada@example.org", "dee@example.org"]
 
 
+@pytest.mark.slow
 def test_reader_added_later_gets_only_later_papers(newsletter: Newsletter, inbox: Inbox) -> None:
     days = {"2026-08-03": [a_paper(1, "The first")], "2026-08-04": [a_paper(2, "The second")]}
     with serve(daily_papers(days)) as origin:
@@ -230,6 +236,7 @@ def test_reader_added_later_gets_only_later_papers(newsletter: Newsletter, inbox
     assert len(inbox.to("ada@example.org")) == 2
 
 
+@pytest.mark.slow
 def test_changed_filter_neither_repeats_nor_misses(newsletter: Newsletter, inbox: Inbox) -> None:
     days = {
         "2026-08-03": [a_paper(1, "Vision one"), a_paper(2, "Speech one")],
@@ -248,6 +255,7 @@ def test_changed_filter_neither_repeats_nor_misses(newsletter: Newsletter, inbox
     ]
 
 
+@pytest.mark.slow
 def test_upvotes_growing_within_three_days_bring_the_paper(
     newsletter: Newsletter, inbox: Inbox
 ) -> None:
@@ -262,6 +270,7 @@ def test_upvotes_growing_within_three_days_bring_the_paper(
     assert [sorted(a.titles) for a in inbox.arrivals] == [["Hit"], ["New", "Slow starter"]]
 
 
+@pytest.mark.slow
 def test_papers_without_room_come_with_the_next_letter(
     newsletter: Newsletter, inbox: Inbox
 ) -> None:
@@ -292,6 +301,7 @@ def test_papers_without_room_come_with_the_next_letter(
     assert len(inbox.arrivals) == 2
 
 
+@pytest.mark.slow
 def test_new_title_is_told_once_to_those_sent(newsletter: Newsletter, inbox: Inbox) -> None:
     def day(title: str, version: int, *rest: dict[str, Any]) -> list[dict[str, Any]]:
         return [a_paper(1, title, id=f"2608.00001v{version}"), *rest]
@@ -329,6 +339,7 @@ def test_missing_smtp_server_loses_nothing(newsletter: Newsletter, inbox: Inbox)
     assert len(inbox.arrivals) == 1
 
 
+@pytest.mark.slow
 def test_dry_run_stores_listings_and_no_issue(newsletter: Newsletter, inbox: Inbox) -> None:
     with serve(daily_papers({"2026-08-03": [a_paper(1, "The first")]})) as origin:
         newsletter.configure(sources=[huggingface(origin)])
@@ -339,6 +350,7 @@ def test_dry_run_stores_listings_and_no_issue(newsletter: Newsletter, inbox: Inb
     assert inbox.arrivals[0].titles == ["The first"]
 
 
+@pytest.mark.slow
 def test_dry_run_shows_exactly_the_letters_due(newsletter: Newsletter, inbox: Inbox) -> None:
     letters = newsletter.folder / ".newsletter" / "dry-run" / "2026-08-03"
     dry_run = ("send", "--date", "2026-08-03", "--dry-run")
@@ -356,6 +368,7 @@ def test_dry_run_shows_exactly_the_letters_due(newsletter: Newsletter, inbox: In
     assert len(inbox.arrivals) == 1
 
 
+@pytest.mark.slow
 def test_unsubscribing_outlives_the_file(newsletter: Newsletter, inbox: Inbox) -> None:
     with serve(daily_papers({"2026-08-03": [a_paper(1, "The first")]})) as origin:
         newsletter.configure(sources=[huggingface(origin)])
@@ -373,6 +386,7 @@ def test_other_day_than_today_sends_nothing(newsletter: Newsletter, inbox: Inbox
     assert not inbox.arrivals
 
 
+@pytest.mark.slow
 def test_postgresql_gives_the_same_letters(
     newsletter: Newsletter, inbox: Inbox, empty_postgres: str
 ) -> None:
@@ -389,6 +403,7 @@ def test_postgresql_gives_the_same_letters(
     ]
 
 
+@pytest.mark.slow
 def test_hostile_titles_are_sent_literally(newsletter: Newsletter, inbox: Inbox) -> None:
     papers = [
         a_paper(number, f"Hostile {number} {text}", summary=text)
@@ -430,6 +445,7 @@ def announcement(*papers: tuple[str, int, str, str]) -> bytes:
     ).encode()
 
 
+@pytest.mark.slow
 def test_arxiv_papers_are_announced_once(newsletter: Newsletter, inbox: Inbox) -> None:
     bodies = {
         "2026-08-03": announcement(
@@ -464,6 +480,7 @@ def test_arxiv_papers_are_announced_once(newsletter: Newsletter, inbox: Inbox) -
     assert "Ada Lovelace, Noam Shazeer" in inbox.arrivals[0].text
 
 
+@pytest.mark.slow
 def test_issue_goes_to_the_operators_address_first(newsletter: Newsletter, inbox: Inbox) -> None:
     with serve(daily_papers({"2026-08-03": [a_paper(1, "A")]})) as origin:
         newsletter.configure(

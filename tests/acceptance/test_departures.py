@@ -22,6 +22,7 @@ def statuses(newsletter: Newsletter) -> dict[str, str]:
     return {each["email"]: each["status"] for each in newsletter.json("subscribers", "list")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["all.yaml", "all.csv"])
 def test_export_carries_departures_into_an_empty_store(newsletter: Newsletter, file: str) -> None:
     newsletter.run("subscribers", "add", CLEO)
@@ -38,6 +39,7 @@ def test_export_carries_departures_into_an_empty_store(newsletter: Newsletter, f
     assert "left before" in refused.stderr
 
 
+@pytest.mark.slow
 def test_export_may_be_the_readers_file(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "remove", ADA)
     newsletter.run("subscribers", "export", "all.yaml")

@@ -230,6 +230,7 @@ def test_silent_name_server_is_waited_for_once(newsletter: Newsletter) -> None:
     assert all("could not be asked" in found[name].said for name in ("SPF", "DKIM", "DMARC"))
 
 
+@pytest.mark.slow
 def test_every_problem_is_reported_with_exit_code_one(newsletter: Newsletter) -> None:
     smtp = {"host": "127.0.0.1", "port": 1, "security": "none"}
     newsletter.configure(smtp=smtp, url="http://papers.example.org", templates="nowhere")
@@ -297,6 +298,7 @@ def test_invalid_date_header_is_ignored(header: str | None) -> None:
     assert http_date(header) is None
 
 
+@pytest.mark.slow
 def test_letters_in_trouble_are_reported(tmp_path: Path) -> None:
     entry = {"paper": {"id": "2608.00001", "title": "A paper", "summary": "A text."}}
     listing = daily_papers({"2026-08-03": [entry]})

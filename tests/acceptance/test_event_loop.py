@@ -44,6 +44,7 @@ def test_asyncio_loop_is_used_without_uvloop(monkeypatch: pytest.MonkeyPatch) ->
     assert "daily-papers-newsletter[fast]" in event_loop.loop_name()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("security", ["none", "starttls", "tls"])
 @pytest.mark.parametrize("name", ["asyncio", "uvloop"])
 def test_large_letters_arrive_whole_in_one_stream(

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.cli import Newsletter
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import open_inbox
@@ -18,6 +20,7 @@ def modes(folder: Path, *, but: frozenset[Path]) -> dict[str, int]:
     }
 
 
+@pytest.mark.slow
 def test_every_new_file_is_its_owners_alone(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers({DAY: [ENTRY]})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)

@@ -49,6 +49,7 @@ def send(folder: Path, port: int, name: str | None, count: int = 2) -> DeliveryR
     return recorder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delayed", ["yes", "no"])
 def test_postfix_takes_only_a_full_name(tmp_path: Path, delayed: str) -> None:
     """Postfix refuses the name after RCPT, or at once."""

@@ -22,6 +22,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.slow
 def test_questions_lead_to_a_letter_whose_links_work(tmp_path: Path) -> None:
     """Nothing serves pages or reads a mailbox, so every link writes to the person who was named."""
     with open_inbox() as inbox, serve(daily_papers({"2026-08-03": [PAPER]})) as origin:
@@ -80,6 +81,7 @@ def test_refused_password_is_told_and_the_good_one_kept_private(tmp_path: Path) 
 GREETING = "250-localhost\r\n250-AUTH PLAIN\r\n250 8BITMIME"
 
 
+@pytest.mark.slow
 def test_options_answer_without_a_terminal(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.run(

@@ -107,6 +107,7 @@ def listed(day: date, *days: bytes) -> Answers:
 # -- arXiv ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_outage_of_a_day_is_made_up_for(intake: Intake) -> None:
     intake.follow("arxiv", categories=["cs.CL"])
     intake.send(MONDAY, {"/atom/cs.CL": announcement("2611.00030")})
@@ -123,6 +124,7 @@ def test_outage_of_a_day_is_made_up_for(intake: Intake) -> None:
     assert made_up.titles == ["Paper 2612.00001", "Paper 2612.00002"]
 
 
+@pytest.mark.slow
 def test_outage_that_cannot_be_made_up_for_is_named(intake: Intake) -> None:
     intake.follow("arxiv", categories=["cs.CL"])
     intake.send(MONDAY, {"/atom/cs.CL": announcement("2611.00030")})
@@ -133,6 +135,7 @@ def test_outage_that_cannot_be_made_up_for_is_named(intake: Intake) -> None:
     assert "arXiv cs.CL (1 December)" in named.text
 
 
+@pytest.mark.slow
 def test_archive_that_fails_leaves_the_other_alone(intake: Intake) -> None:
     intake.follow("arxiv", categories=["cs.CL", "stat.ML"])
     sent = intake.send(
@@ -142,6 +145,7 @@ def test_archive_that_fails_leaves_the_other_alone(intake: Intake) -> None:
     assert sent.detail.startswith("stat: ")
 
 
+@pytest.mark.slow
 def test_stale_archive_is_asked_until_it_has_moved(intake: Intake) -> None:
     intake.follow("arxiv", categories=["cs.CL", "stat.ML"])
     monday = announcement("2611.00030")
@@ -163,6 +167,7 @@ def test_stale_archive_is_asked_until_it_has_moved(intake: Intake) -> None:
     assert moved.titles == [f"Paper 2612.0000{n}" for n in (1, 2, 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [response(502), response(429), b""], ids=["502", "429", "cut"])
 def test_failed_request_is_tried_again_at_once(intake: Intake, first: bytes) -> None:
     intake.follow("arxiv", categories=["cs.CL"])
@@ -170,6 +175,7 @@ def test_failed_request_is_tried_again_at_once(intake: Intake, first: bytes) -> 
     assert (sent.code, sent.state, sent.titles) == (0, "ok", ["Paper 2611.00030"])
 
 
+@pytest.mark.slow
 def test_cut_announcement_says_so_and_is_completed(
     intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,7 @@ def publisher_of(scene: Scene, *sources: StubSource) -> Publisher:
     return replace(scene.app.publisher, sources=sources or (StubSource("One", "Two"),))
 
 
+@pytest.mark.slow
 def test_matcher_failing_on_one_reader_stops_that_reader(scene: Scene) -> None:
     publisher = publisher_of(scene)
     scene.newsletter.subscribe(
@@ -143,6 +144,7 @@ def test_matcher_failing_on_one_reader_stops_that_reader(scene: Scene) -> None:
     assert scene.newsletter.json("status")["planned"] == 2
 
 
+@pytest.mark.slow
 def test_reader_with_broken_settings_stops_that_reader(scene: Scene) -> None:
     newer: Any = "fortnightly"
     save(scene, Subscriber(BOB, cadence=newer))
@@ -153,6 +155,7 @@ def test_reader_with_broken_settings_stops_that_reader(scene: Scene) -> None:
     assert scene.newsletter.json("status")["faults"] == []
 
 
+@pytest.mark.slow
 def test_reader_with_an_unknown_zone_is_served(scene: Scene) -> None:
     save(scene, Subscriber(BOB, timezone="Mars/Olympus"))
     scene.run(publisher_of(scene))
@@ -160,6 +163,7 @@ def test_reader_with_an_unknown_zone_is_served(scene: Scene) -> None:
     scene.assert_named(BOB, "Mars/Olympus", traceback=False)
 
 
+@pytest.mark.slow
 def test_send_by_cron_leaves_the_name_for_status(scene: Scene) -> None:
     newer: Any = "fortnightly"
     save(scene, Subscriber(BOB, cadence=newer), Subscriber(CLEO, timezone="localtime"))
@@ -183,6 +187,7 @@ def save(scene: Scene, *subscribers: Subscriber) -> None:
         scene.app.store.save_reader(subscriber, status="confirmed", now=now)
 
 
+@pytest.mark.slow
 def test_source_raising_stops_that_source(scene: Scene) -> None:
     feed = {"kind": "feed", "name": "Broken", "url": "https://feeds.example.org/"}
     schedule = {"at": clock_time(-1), "days": "daily"}
@@ -193,6 +198,7 @@ def test_source_raising_stops_that_source(scene: Scene) -> None:
     scene.assert_named("Broken", "KeyError")
 
 
+@pytest.mark.slow
 def test_paper_that_breaks_the_matcher_stops_that_paper(scene: Scene) -> None:
     publisher = publisher_of(scene, StubSource("One", "Bad"))
     scene.run(replace(publisher, matcher=BrokenMatcher(title="Bad")))
@@ -202,6 +208,7 @@ def test_paper_that_breaks_the_matcher_stops_that_paper(scene: Scene) -> None:
     scene.assert_named("Bad", "KeyError")
 
 
+@pytest.mark.slow
 def test_letter_that_cannot_be_built_stops_that_letter(scene: Scene) -> None:
     publisher = publisher_of(scene)
 
@@ -224,6 +231,7 @@ def test_letter_that_cannot_be_built_stops_that_letter(scene: Scene) -> None:
     assert (status["accepted"], status["deferred"]) == (2, 1)
 
 
+@pytest.mark.slow
 def test_skipped_reader_gets_the_letter_once_it_works(scene: Scene) -> None:
     publisher = publisher_of(scene)
     scene.newsletter.subscribe({"email": ADA}, {"email": BOB, "include": ["poison"]})

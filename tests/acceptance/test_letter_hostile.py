@@ -44,6 +44,7 @@ def test_hostile_paper_is_shown_literally_or_dropped(hostile: str) -> None:
     assert not {"script", "img"} & {tag for tag, _ in outline.elements}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minor", [12, 13])
 def test_hostile_papers_are_harmless_on_other_pythons(minor: int) -> None:
     python = other_python(minor)

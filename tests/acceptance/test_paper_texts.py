@@ -69,6 +69,7 @@ def texts() -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+@pytest.mark.slow
 def test_certain_tex_is_replaced() -> None:
     assert len(texts()) > 1000
     assert any(SURE.search(written) for written, _ in texts())

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from newsletter.doctor import examine
 from tests.support.cli import Newsletter
 from tests.support.http_servers import daily_papers, serve
@@ -12,6 +14,7 @@ DAY = "2026-08-03"
 ENTRY = {"paper": {"id": "2608.00001", "title": "A paper", "summary": "A text."}}
 
 
+@pytest.mark.slow
 def test_send_tells_how_it_went(tmp_path: Path) -> None:
     with (
         open_inbox() as inbox,
@@ -36,6 +39,7 @@ def test_send_tells_how_it_went(tmp_path: Path) -> None:
         assert CHECK not in shown.stdout + failed.stderr
 
 
+@pytest.mark.slow
 def test_service_that_is_away_changes_nothing(tmp_path: Path) -> None:
     made = Newsletter(tmp_path)
     made.configure(ping=f"http://127.0.0.1:1{CHECK}")

@@ -52,6 +52,7 @@ def test_postfix_accepts_all_within_its_limits(limit: str, tmp_path: Path) -> No
         assert deliver(postfix.port, 60, tmp_path) == Counts(accepted=60)
 
 
+@pytest.mark.slow
 def test_postfix_refusing_the_sender_stops_the_issue(tmp_path: Path) -> None:
     settings = {
         "smtpd_reject_unlisted_sender": "yes",

@@ -82,6 +82,7 @@ CHOICES = st.dictionaries(st.sampled_from(OWN), JSON)
 BODIES = st.builds(lambda own, wants: {"email": ADA, **own, "filter": wants}, CHOICES, WISHES)
 
 
+@pytest.mark.slow
 @given(body=(BODIES | JSON).map(json.dumps))
 @example(body=dump(replace(EVERY_FIELD, cadence="paused")))
 @example(body=json.dumps({"email": ADA, "cadence": "fortnightly", "day": 9}))

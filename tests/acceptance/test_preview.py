@@ -31,6 +31,7 @@ def preview(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreviewServer]
         yield shown
 
 
+@pytest.mark.slow
 def test_letter_and_reasons_are_shown(preview: PreviewServer) -> None:
     page = preview.request("/").body
     assert "To ada@example.org" in page
@@ -201,6 +202,7 @@ def test_nonsense_choices_leave_the_page_whole(preview: PreviewServer) -> None:
     assert preview.request("/letter.html?email=nobody@example.org").status == 404
 
 
+@pytest.mark.slow
 def test_fault_is_reported_and_last_good_letter_stays(preview: PreviewServer) -> None:
     before = _body(preview.request("/letter.txt").body)
     for name, wrong, told in (
@@ -252,6 +254,7 @@ def test_templates_broken_from_start_are_reported_on_page(tmp_path: Path) -> Non
         _until(preview, lambda page: 'id="letter"' in page.body)
 
 
+@pytest.mark.slow
 def test_frozen_day_is_shown_as_sent_or_fresh(tmp_path: Path) -> None:
     made = make_demo(tmp_path)
     with open_inbox() as inbox:

@@ -77,6 +77,7 @@ def pick(page: Page, name: str) -> None:
     page.get_by_role("radio", name=name, exact=True).check(force=True)
 
 
+@pytest.mark.slow
 def test_every_view_of_the_letter_is_shown(page: Page) -> None:
     expect(letter(page).locator("h1")).to_have_text("Daily Papers")
     pick(page, "Text")
@@ -89,6 +90,7 @@ def test_every_view_of_the_letter_is_shown(page: Page) -> None:
     expect(page.locator("#letter pre")).to_contain_text("Content-Transfer-Encoding")
 
 
+@pytest.mark.slow
 def test_reader_theme_and_day_choose_another_letter(page: Page) -> None:
     page.locator("#choose [name=email]").select_option("grace@example.org")
     expect(page.locator("#head")).to_contain_text("To grace@example.org")
@@ -129,6 +131,7 @@ def test_letter_is_shown_in_either_color_scheme(
     page.close()
 
 
+@pytest.mark.slow
 def test_saved_template_is_shown_and_broken_one_reported(
     page: Page, preview: PreviewServer
 ) -> None:
@@ -152,6 +155,7 @@ def test_saved_template_is_shown_and_broken_one_reported(
     expect(body).to_contain_text("You get this because")
 
 
+@pytest.mark.slow
 def test_saved_subscribers_and_configuration_are_shown(page: Page, preview: PreviewServer) -> None:
     readers = preview.folder / "subscribers.yaml"
     good = readers.read_text()
@@ -171,6 +175,7 @@ def test_saved_subscribers_and_configuration_are_shown(page: Page, preview: Prev
     expect(letter(page).locator("h1")).to_have_text("Daily Papers")
 
 
+@pytest.mark.slow
 def test_last_of_many_saves_is_shown(page: Page, preview: PreviewServer) -> None:
     configuration = preview.folder / "newsletter.yaml"
     good = configuration.read_text()
@@ -182,6 +187,7 @@ def test_last_of_many_saves_is_shown(page: Page, preview: PreviewServer) -> None
     expect(letter(page).locator("h1")).to_have_text("Daily Papers")
 
 
+@pytest.mark.slow
 def test_filter_is_tried_and_wrong_one_explained(page: Page) -> None:
     page.get_by_text("Try a filter").click()
     page.get_by_label("Include").fill("agent")
@@ -196,6 +202,7 @@ def test_filter_is_tried_and_wrong_one_explained(page: Page) -> None:
     expect(trial.locator(".fault")).to_contain_text("(agent")
 
 
+@pytest.mark.slow
 def test_test_letter_goes_to_the_typed_address(page: Page) -> None:
     page.get_by_text("Send a test to me").click()
     page.get_by_label("Address").fill("me@example.org")
@@ -203,6 +210,7 @@ def test_test_letter_goes_to_the_typed_address(page: Page) -> None:
     expect(page.locator("#sent")).to_have_text("Sent to me@example.org. Its links change nothing.")
 
 
+@pytest.mark.slow
 def test_links_in_the_letter_are_not_followed(page: Page, preview: PreviewServer) -> None:
     letter(page).locator("a").first.click()
     page.wait_for_timeout(200)
@@ -226,6 +234,7 @@ def test_page_is_accessible(
     page.close()
 
 
+@pytest.mark.slow
 def test_other_site_can_neither_embed_nor_request_it(
     browser: Browser, preview: PreviewServer, tmp_path: Path
 ) -> None:

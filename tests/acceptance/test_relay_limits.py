@@ -58,6 +58,7 @@ def test_limits_are_kept_without_pipelining(kind: str) -> None:
     assert passage.ratio <= 1.4
 
 
+@pytest.mark.slow
 def test_next_run_keeps_to_the_learned_limit(tmp_path: Path) -> None:
     async def scenario() -> None:
         relay = LimitedRelay([Bucket(10, 5, "RCPT", "450 4.7.1 rate limit exceeded")], LoopClock())
@@ -91,6 +92,7 @@ def test_two_issues_at_once_share_what_is_learned() -> None:
     run_simulated(scenario())
 
 
+@pytest.mark.slow
 def test_faster_relay_is_used_after_some_days(tmp_path: Path) -> None:
     async def scenario() -> None:
         relay = LimitedRelay(

@@ -116,6 +116,7 @@ def test_doctor_names_settings_that_changed(reloading: Reloading) -> None:
     assert (found.state, found.said) == ("wrong", "run here: x has changed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "serve"])
 def test_daemon_takes_in_the_configuration(newsletter: Newsletter, command: str) -> None:
     port = free_port()

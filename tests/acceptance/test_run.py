@@ -41,6 +41,7 @@ def newsletter(tmp_path: Path, inbox: Inbox) -> Newsletter:
 pytestmark = not_at_midnight
 
 
+@pytest.mark.slow
 def test_sends_what_is_due_and_stops_cleanly(newsletter: Newsletter, inbox: Inbox) -> None:
     with serve(daily_papers(daily_entries())) as origin:
         configure_due(newsletter, origin, readers=3)
@@ -58,6 +59,7 @@ def test_sends_what_is_due_and_stops_cleanly(newsletter: Newsletter, inbox: Inbo
     assert "last active" in newsletter.run("status").stdout
 
 
+@pytest.mark.slow
 def test_operator_gets_a_letter_about_failures(tmp_path: Path) -> None:
     def answer(recipient: str) -> str | None:
         return "550 5.1.1 no such user" if recipient == "r1@example.org" else None
@@ -80,6 +82,7 @@ def test_operator_gets_a_letter_about_failures(tmp_path: Path) -> None:
     assert "of 3 letters 1 failed; newsletter status" in letter.text
 
 
+@pytest.mark.slow
 def test_fetches_and_waits_before_the_time(newsletter: Newsletter, inbox: Inbox) -> None:
     with serve(daily_papers(daily_entries())) as origin:
         configure_due(newsletter, origin, due=5)

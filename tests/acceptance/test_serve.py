@@ -72,6 +72,7 @@ def path_of(letter: str, word: str, port: int) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 def test_join_confirm_read_and_leave_with_serve(newsletter: Newsletter, inbox: Inbox) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -111,6 +112,7 @@ def test_join_confirm_read_and_leave_with_serve(newsletter: Newsletter, inbox: I
     assert len(inbox.to("bob@example.org")) == 2
 
 
+@pytest.mark.slow
 def test_served_newsletter_hears_of_complaints(
     newsletter: Newsletter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.test_daily_issues import a_paper, huggingface
 from tests.support.cli import Newsletter
 from tests.support.daemons import configure_due, daily_entries, stop_daemon, wait_until
@@ -12,6 +14,7 @@ from tests.support.inbox import open_inbox
 from tests.support.processes import running_command
 
 
+@pytest.mark.slow
 def test_each_newsletter_has_its_own_sender(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers({"2026-08-03": [a_paper(1, "A")]})) as origin:
         for name in ("physics", "biology"):
@@ -44,6 +47,7 @@ def test_each_newsletter_has_its_own_sender(tmp_path: Path) -> None:
     assert len(tags) == 2, "a tag of one list is none of the other"
 
 
+@pytest.mark.slow
 def test_one_run_keeps_several_newsletters(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers(daily_entries())) as origin:
         for name in ("physics", "biology", "broken"):

@@ -165,6 +165,7 @@ def test_greylisted_letters_arrive_within_half_an_hour() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "script",
     [

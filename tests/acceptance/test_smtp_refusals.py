@@ -79,6 +79,7 @@ def refuse_one(answer: str, place: int = 41) -> Mapping[Stage, Sequence[Reply]]:
     return {"RCPT": [*[OK] * place, answer]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pipelining", [True, False])
 def test_unknown_user_on_three_days_blocks_that_reader(
     issues: DailyIssues,
@@ -97,6 +98,7 @@ def test_unknown_user_on_three_days_blocks_that_reader(
     assert all(issues.publisher.store.audit(day).ok for day in issues.sent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["550 5.7.1 blocked by policy", "552 5.2.2 mailbox full"])
 def test_other_refusals_never_block(issues: DailyIssues, answer: str) -> None:
     for _ in range(4):

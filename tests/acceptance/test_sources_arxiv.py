@@ -164,6 +164,7 @@ def test_announcement_of_an_earlier_date_says_so() -> None:
     assert (shown.day, shown.complete) == (WEDNESDAY, True)
 
 
+@pytest.mark.slow
 def test_cut_list_is_asked_by_category() -> None:
     listing, asked = read(
         {

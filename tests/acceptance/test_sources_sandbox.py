@@ -158,6 +158,7 @@ def test_many_feeds_share_few_parsers() -> None:
     assert asyncio.run(run()) <= sandbox.AT_ONCE
 
 
+@pytest.mark.slow
 def test_feeds_after_a_hostile_one_are_read() -> None:
     bodies = [GOOD, rss(b"&a11;", LAUGHS + b"]>"), b"nothing", GOOD] * 3
 
@@ -257,6 +258,7 @@ def corpus() -> list[Path]:
     return sorted(file for file in CORPORA.rglob("*") if file.is_file())
 
 
+@pytest.mark.slow
 def test_corpora_open_no_file_and_no_connection() -> None:
     files = corpus()
     found = parse_watched(files)

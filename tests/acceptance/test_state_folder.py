@@ -76,6 +76,7 @@ def run_unprivileged(newsletter: Newsletter, *words: str, **environment: str) ->
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_read_only_folder_needs_and_takes_another(read_only: Newsletter, tmp_path: Path) -> None:
     assert "NEWSLETTER_STATE" in run_unprivileged(read_only, "send", "--yes")
     state = str(tmp_path / "data" / "state")

@@ -49,6 +49,7 @@ def newsletter(tmp_path: Path, inbox: Inbox) -> Iterator[Moving]:
         yield made
 
 
+@pytest.mark.slow
 def test_empty_store_in_place_of_another_sends_nothing(newsletter: Moving, inbox: Inbox) -> None:
     newsletter.run("subscribers", "export", "all.yaml", "--status", "confirmed")
     newsletter.use("sqlite:///new.db")
@@ -65,6 +66,7 @@ def test_empty_store_in_place_of_another_sends_nothing(newsletter: Moving, inbox
     assert newsletter.json("audit", SECOND)["ok"]
 
 
+@pytest.mark.slow
 def test_store_can_be_copied_before_the_move(newsletter: Moving, inbox: Inbox) -> None:
     said = newsletter.run("store", "copy", "sqlite:///new.db").stdout
     assert "set `store: sqlite:///new.db`" in said
@@ -74,6 +76,7 @@ def test_store_can_be_copied_before_the_move(newsletter: Moving, inbox: Inbox) -
     newsletter.run("store", "copy", "sqlite:///newsletter.db", code=1)
 
 
+@pytest.mark.slow
 def test_move_takes_the_configuration_along(newsletter: Moving, inbox: Inbox) -> None:
     moved = newsletter.json("store", "move", "sqlite:///new.db")
     assert (moved["written"], moved["rows"]["readers"]) == (True, 3)
@@ -85,6 +88,7 @@ def test_move_takes_the_configuration_along(newsletter: Moving, inbox: Inbox) ->
     assert "write `store: sqlite:///new.db`" in refused
 
 
+@pytest.mark.slow
 def test_interrupted_move_can_be_made_again(newsletter: Moving) -> None:
     with open_app(newsletter.folder / "newsletter.yaml") as app:
         copy_all(app, app.settings.store, "sqlite:///new.db", moving=True)
@@ -93,6 +97,7 @@ def test_interrupted_move_can_be_made_again(newsletter: Moving) -> None:
         assert move_store(app, "sqlite:///new.db").written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "serve", "send"])
 def test_store_in_use_is_not_moved(newsletter: Moving, command: str) -> None:
     with open_app(newsletter.folder / "newsletter.yaml") as app, app.run_lock(command):
@@ -101,6 +106,7 @@ def test_store_in_use_is_not_moved(newsletter: Moving, command: str) -> None:
                 work(app, "sqlite:///new.db")
 
 
+@pytest.mark.slow
 def test_letters_sent_after_the_copy_are_recovered(newsletter: Moving, inbox: Inbox) -> None:
     """The journal is copied last: it knows of letters that left during the copy."""
     newsletter.run("store", "copy", "sqlite:///new.db")
@@ -119,6 +125,7 @@ def _letters(folder: Path) -> int:
     return len([*folder.glob("*.letters")])
 
 
+@pytest.mark.slow
 def test_another_newsletter_in_the_folder_may_begin(newsletter: Moving, inbox: Inbox) -> None:
     newsletter.use("sqlite:///other.db")
     newsletter.subscribe({"email": "dora@example.org"})
@@ -131,6 +138,7 @@ def test_another_newsletter_in_the_folder_may_begin(newsletter: Moving, inbox: I
     assert len(inbox.to("dora@example.org")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

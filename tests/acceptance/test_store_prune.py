@@ -32,6 +32,7 @@ def newsletter(tmp_path: Path) -> Newsletter:
     return made
 
 
+@pytest.mark.slow
 def test_pruning_says_what_goes_and_what_stays(newsletter: Newsletter) -> None:
     planned = newsletter.json("store", "prune", "--older-than", "30d", "--dry-run")
     assert (planned["issues"], planned["emails"], planned["removed"]) == ([OLD], 1, False)
@@ -43,6 +44,7 @@ def test_pruning_says_what_goes_and_what_stays(newsletter: Newsletter) -> None:
     assert newsletter.json("store", "prune", "--older-than", "30d", "--yes")["issues"] == []
 
 
+@pytest.mark.slow
 def test_commands_say_that_details_were_removed(newsletter: Newsletter) -> None:
     newsletter.run("store", "prune", "--older-than", "30d", "--yes")
     for words in (("why", "--all", "--date", OLD), ("status", OLD), ("audit", OLD)):
@@ -53,6 +55,7 @@ def test_commands_say_that_details_were_removed(newsletter: Newsletter) -> None:
     assert newsletter.json("status", OLD)["accepted"] == 1
 
 
+@pytest.mark.slow
 def test_days_come_from_the_setting_or_the_option(newsletter: Newsletter) -> None:
     assert "--older-than 90d" in newsletter.run("store", "prune", code=2).stderr
     assert "at least 30" in newsletter.run("store", "prune", "--older-than", "7d", code=2).stderr
@@ -60,6 +63,7 @@ def test_days_come_from_the_setting_or_the_option(newsletter: Newsletter) -> Non
     assert newsletter.json("store", "prune", "--dry-run")["issues"] == [OLD]
 
 
+@pytest.mark.slow
 def test_sending_prunes_at_its_end(newsletter: Newsletter) -> None:
     newsletter.configure(keep={"editions": 30})
     newsletter.run("send", "--yes", code=None)

@@ -61,6 +61,7 @@ def each_has(count: int) -> dict[str, int]:
     return dict.fromkeys(READERS, count)
 
 
+@pytest.mark.slow
 def test_restored_store_sends_nothing_until_journal_is_read(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
@@ -168,6 +169,7 @@ def test_daemon_with_restored_store_reports_and_sends_nothing(tmp_path: Path, in
     assert len(inbox.arrivals) == 2
 
 
+@pytest.mark.slow
 def test_missing_journal_holds_the_issue_for_the_operator(
     newsletter: Newsletter, inbox: Inbox, tmp_path: Path
 ) -> None:
@@ -202,6 +204,7 @@ def test_unsubscribed_since_backup_stays_unsubscribed(
     assert newsletter.json("store", "restored")["left"] == []
 
 
+@pytest.mark.slow
 def test_backup_is_complete_and_overwrites_nothing(newsletter: Newsletter, tmp_path: Path) -> None:
     newsletter.run("store", "copy", "backup.db")
     with sqlite3.connect(tmp_path / "backup.db") as copied:
@@ -221,6 +224,7 @@ def test_failing_backup_is_reported(tmp_path: Path) -> None:
     assert "s3cret" not in words
 
 
+@pytest.mark.slow
 def test_journal_contains_no_addresses(newsletter: Newsletter, tmp_path: Path) -> None:
     newsletter.send(SECOND)
     books = [path for path in (tmp_path / ".newsletter" / "witness").rglob("*") if path.is_file()]

@@ -131,6 +131,7 @@ def test_join_choose_read_and_leave(
     page.close()
 
 
+@pytest.mark.slow
 def test_filter_preview_updates_while_typing(app: Website, browser: Browser) -> None:
     app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
     app.publish(DAY, "Vision anew", "Green salad", "Of other things")
@@ -157,6 +158,7 @@ def test_filter_preview_updates_while_typing(app: Website, browser: Browser) -> 
     page.close()
 
 
+@pytest.mark.slow
 def test_results_reload_and_come_back_on_a_narrow_screen(app: Website, browser: Browser) -> None:
     page = browser.new_page(viewport={"width": 240, "height": 600})
     posts: list[str] = []

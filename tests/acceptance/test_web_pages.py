@@ -415,6 +415,7 @@ def test_link_to_a_removed_edition_says_so(app: Website) -> None:
     assert (answer.status, "is not kept any more" in answer.text) == (410, True)
 
 
+@pytest.mark.slow
 def test_papers_omitted_from_the_letter_are_shown(app: Website) -> None:
     ada(app)
     app.publish(DAY, *(f"Paper {n} {'x' * 250}" for n in range(400)))
@@ -643,6 +644,7 @@ PATHS = (
 FIELDS = ("email", "topics", "include", "at", "timezone", "do", "weeks", "q", "before", "pause")
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(PATHS), WORDS, st.dictionaries(st.sampled_from(FIELDS), WORDS), st.data())
 def test_no_request_causes_a_server_error(

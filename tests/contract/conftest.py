@@ -10,7 +10,7 @@ from newsletter.stores import open_store
 from tests.support.databases import new_sqlite_store, refuse_other_transitions
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty store on each kind of database."""
     if request.param == "sqlite":

@@ -91,6 +91,7 @@ def look_everywhere(publisher: Publisher) -> None:
     _list_due(publisher, state, NOON)
 
 
+@pytest.mark.slow
 @given(column=st.sampled_from(COLUMNS), value=RAW, as_text=st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_rubbish_in_one_row_stops_at_most_that_reader(
@@ -109,6 +110,7 @@ def test_rubbish_in_one_row_stops_at_most_that_reader(
         look_everywhere(publisher)
 
 
+@pytest.mark.slow
 @given(body=BODIES)
 @settings(max_examples=25, deadline=None)
 def test_settings_of_any_form_stop_at_most_that_reader(body: str) -> None:

@@ -51,6 +51,7 @@ def test_claims_before_a_power_cut_are_in_doubt(
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["mark", "answer"])
 def test_longer_journal_after_power_cut_does_not_block(
     tmp_path: Path, url: str, lost: str, monkeypatch: pytest.MonkeyPatch

@@ -121,6 +121,7 @@ def test_papers_not_in_recovered_letter_are_owed_again(store: JournaledStore, ur
     assert store.audit(DAY).ok
 
 
+@pytest.mark.slow
 def test_unknown_readers_are_counted_and_not_confused(restored: JournaledStore, url: str) -> None:
     database = Database(url)
     with database.writing() as connection:
@@ -211,6 +212,7 @@ def test_wave_is_journaled_in_batches_of_readers(
     assert journal.count_readers(DAY, wave.issue.frozen_at.isoformat()) == 1200
 
 
+@pytest.mark.slow
 def test_unfinished_wave_is_journaled_before_any_letter(
     store: JournaledStore, url: str, journal: SendJournal
 ) -> None:

@@ -160,6 +160,7 @@ def test_operator_resolves_a_doubt(
     assert store.audit(DAY).ok
 
 
+@pytest.mark.slow
 def test_issue_is_held_released_and_cancelled(store: Store) -> None:
     freeze_one_issue(store, "ada", "bob")
     (ada,) = claim(store, limit=1)

@@ -325,6 +325,7 @@ def _together(plan: PlannedEdition) -> str:
     return json.dumps(edition)
 
 
+@pytest.mark.slow
 def test_concurrent_first_opens_all_succeed(tmp_path: Path) -> None:
     forks = multiprocessing.get_context("forkserver")
     ready = forks.Barrier(4)
@@ -452,6 +453,7 @@ def test_unreachable_server_is_named_without_password() -> None:
     assert "hunter2" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_silent_server_is_named_within_its_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"postgresql://ada@127.0.0.1:{silent.getsockname()[1]}/news?connect_timeout=2"
@@ -513,6 +515,7 @@ def _let_grow_little(connection: Connection) -> None:
     connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 4}")
 
 
+@pytest.mark.slow
 def test_file_size_limit_stops_a_write_without_harm(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     open_store(url).close()

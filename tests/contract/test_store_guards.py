@@ -77,6 +77,7 @@ def test_store_accepted_by_the_operator_begins_anew(other: JournaledStore, tmp_p
     check_store(journal, other, FILE)
 
 
+@pytest.mark.slow
 def test_store_with_other_issues_is_refused(other: JournaledStore, tmp_path: Path) -> None:
     """Such as the one that the newsletter has moved away from."""
     freeze_one_issue(other, "ada", "bob")

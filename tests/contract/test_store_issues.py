@@ -209,6 +209,7 @@ def test_editions_may_be_read_from_the_freezing_store(store: Store) -> None:
     assert store.counts(DAY) == Counts(pending=2)
 
 
+@pytest.mark.slow
 def test_many_readers_are_frozen_once_each(store: Store) -> None:
     readers = join(store, *(f"reader{n}" for n in range(1100)))
     papers = list_papers(store, "arxiv:1")

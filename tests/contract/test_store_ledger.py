@@ -372,6 +372,7 @@ def test_later_wave_reopens_a_closed_issue(store: Store) -> None:
     assert store.close_issue(DAY) == "done"
 
 
+@pytest.mark.slow
 def test_wave_frozen_during_sending_keeps_issue_sending(store: Store) -> None:
     freeze_one_issue(store, "ada")
     claim(store)

@@ -210,6 +210,7 @@ def test_erased_reader_becomes_an_anonymous_departure(store: Store) -> None:
     store.erase(77, "y@erased.invalid", now=NOON)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reply", ["250 2.0.0 ok", f"{RECEIPT}written to {ADA}.eml"])
 def test_audit_passes_after_erasure_or_address_change(store: Store, reply: str) -> None:
     reader = store.save_reader(subscriber("cyd@example.org"), status="confirmed", now=NOON)

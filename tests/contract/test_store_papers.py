@@ -296,6 +296,7 @@ def test_hostile_source_name_is_stored_literally(store: Store, name: str) -> Non
     assert ingest(store, entry(name)) == IngestCounts(seen=1)
 
 
+@pytest.mark.slow
 def test_large_listing_is_stored_whole(store: Store) -> None:
     entries = [entry(f"arxiv:{n}", f"doi:10.1/{n}") for n in range(1500)]
     assert ingest(store, *entries) == IngestCounts(new=1500)

@@ -180,6 +180,7 @@ def test_erased_reader_of_a_pruned_issue_leaves_nothing(tmp_path: Path) -> None:
     assert all(b"ada@example.org" not in file.read_bytes() for file in tmp_path.rglob("*.db*"))
 
 
+@pytest.mark.slow
 def test_sqlite_file_shrinks_with_its_content(tmp_path: Path) -> None:
     url = new_sqlite_store(tmp_path)
     store = open_store(url)

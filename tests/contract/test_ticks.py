@@ -231,6 +231,7 @@ def test_clock_step_during_sending_repeats_nothing(simulation: Simulation) -> No
     assert Counter(name for _, name in simulation.sent) == {f"r{n}": 1 for n in range(5)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after"),
     [("Pacific/Auckland", "America/Los_Angeles"), ("America/Los_Angeles", "Pacific/Auckland")],
@@ -255,6 +256,7 @@ def test_moving_reader_gets_one_letter_per_date(
     assert {DAY - ONE_DAY, DAY, DAY + ONE_DAY} <= {row.day for row in rows}
 
 
+@pytest.mark.slow
 def test_failed_source_is_retried_with_growing_waits(simulation: Simulation) -> None:
     simulation.listed.error = NO_ANSWER
     other = StubSource("Other", name="Other")
@@ -301,6 +303,7 @@ def test_weekly_letter_has_the_lists_of_all_days(simulation: Simulation) -> None
     assert len(wave.issue.in_question) == 7
 
 
+@pytest.mark.slow
 def test_stale_list_under_todays_date_is_fetched_again(simulation: Simulation) -> None:
     simulation.run_between(SEVEN_OCLOCK - HOUR, SEVEN_OCLOCK, step=5 * MINUTE)
     simulation.run_between(SEVEN_OCLOCK + 23 * HOUR, SEVEN_OCLOCK + ONE_DAY - 30 * MINUTE)
@@ -382,6 +385,7 @@ def test_process_ending_after_freeze_is_continued(simulation: Simulation) -> Non
     assert [name for _, name in simulation.sent] == ["ada"]
 
 
+@pytest.mark.slow
 def test_a_weeks_papers_reach_a_reader_once(simulation: Simulation) -> None:
     day = date(2026, 8, 3)
     for n in range(7):

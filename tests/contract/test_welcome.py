@@ -232,6 +232,7 @@ def minutes(asked: list[datetime]) -> list[int]:
     return [(at - asked[0]) // timedelta(minutes=1) for at in asked]
 
 
+@pytest.mark.slow
 def test_deferred_first_letter_is_retried(scenario: WelcomeScenario) -> None:
     scenario.issue()
     bob = scenario.confirm_bob()
@@ -247,6 +248,7 @@ def test_deferred_first_letter_is_retried(scenario: WelcomeScenario) -> None:
     assert open_first_letters(scenario.publisher) == ()
 
 
+@pytest.mark.slow
 def test_first_letter_is_given_up_like_any_other(scenario: WelcomeScenario) -> None:
     scenario.issue()
     bob = scenario.confirm_bob()

@@ -20,6 +20,7 @@ def is_accounted_for(plan: Plan) -> bool:
     return outcome.delivered > 0 and outcome.wanted == outcome.delivered + outcome.named
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [4, 13])  # by cron, by `run`
 def test_few_days_lose_and_repeat_no_paper(seed: int) -> None:
     assert is_accounted_for(Plan(seed, days=4, feeds=2))

@@ -245,5 +245,6 @@ def test_bar_not_yet_due_is_printed_without_failing(capsys: pytest.CaptureFixtur
     assert bars.report([*late, Bar("bad", 2, 1)], as_json=False, not_yet={"late"}) == 1
 
 
+@pytest.mark.slow
 def test_bars_not_yet_due_exist() -> None:
     assert {bar.name for bar in bars.measure()} >= bars.NOT_YET

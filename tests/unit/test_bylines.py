@@ -121,6 +121,7 @@ def test_field_without_names_has_none(field: str) -> None:
     assert byline([field]) == ()
 
 
+@pytest.mark.slow
 def test_long_and_hostile_fields_are_read() -> None:
     for field in (
         "(" * 20_000,

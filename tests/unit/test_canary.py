@@ -118,6 +118,7 @@ def test_few_papers_more_or_less_are_usual() -> None:
     assert what_is_unusual(replace(usual, papers=1, letter_size=1_000), [usual] * 8) == ""
 
 
+@pytest.mark.slow
 def test_unusual_issue_is_held_after_the_first_emails() -> None:
     publisher = publisher_over(temporary_store())
     join(publisher, Subscriber(EDITOR), Subscriber(ADA))

@@ -134,6 +134,7 @@ class StuckTransport(MemoryTransport):
             await self.answered.wait()
 
 
+@pytest.mark.slow
 def test_rerun_sends_nothing() -> None:
     morning, first, second = (
         DeliveryScenario(freeze_issue(2 * BATCH + 5)),

@@ -494,6 +494,7 @@ def test_disjoint_filters_give_disjoint_editions(issue: Issue, html: int) -> Non
     assert set(first) | set(second) == set(everyone)
 
 
+@pytest.mark.slow
 @given(ISSUES, FILTERS, st.integers(1500, 12_000))
 def test_edition_keeps_within_its_size(issue: Issue, wants: Filter, html: int) -> None:
     limits = limits_of(len(issue.papers), html=html)
@@ -519,6 +520,7 @@ def test_papers_that_waited_come_last_even_beyond_the_size() -> None:
     assert sum(len(section.rows) for section in with_page.sections) == 10
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.integers(200, 3_000), st.integers(50, 900), st.integers(1, 6)), max_size=40

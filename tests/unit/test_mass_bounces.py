@@ -44,6 +44,7 @@ def blocked(store: Store) -> int:
     return sum(reader.status == "blocked" for reader in store.readers())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("letters", "known"), [(True, True), (True, False), (False, False)])
 def test_all_readers_at_once_block_nobody(letters: bool, known: bool) -> None:  # noqa: FBT001
     store = newsletter(45, letters=letters)
@@ -62,6 +63,7 @@ def test_two_dead_mailboxes_of_five_are_blocked() -> None:
     assert store.mass_reports(since=DAY) == ()
 
 
+@pytest.mark.slow
 def test_later_reports_take_an_early_block_back() -> None:
     store = newsletter(45)
     by_reader = sorted(bounces(*range(1, 46)), key=lambda event: event.reader)
@@ -70,6 +72,7 @@ def test_later_reports_take_an_early_block_back() -> None:
     assert blocked(store) == 0
 
 
+@pytest.mark.slow
 def test_dead_mailbox_is_blocked_despite_one_bad_day() -> None:
     store = newsletter(45)
     events = [e for e in bounces(*range(1, 46)) if e.reader == 7 or e.day == DAYS[0]]
@@ -94,6 +97,7 @@ def test_operators_block_stays() -> None:
     assert blocked(store) == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.integers(1, 12), st.randoms(use_true_random=False))
 def test_order_of_reports_does_not_matter(dead: int, order: random.Random) -> None:

@@ -116,6 +116,7 @@ def test_an_unconfirmed_address_gets_three_notes_ever(site: Subscriptions) -> No
     assert len(site.notes) == 3
 
 
+@pytest.mark.slow
 def test_caps_hold_for_one_client_and_for_all(site: Subscriptions) -> None:
     for n in range(20):
         site.join(f"r{n}@example.org", client="one")
