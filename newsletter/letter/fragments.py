@@ -115,7 +115,11 @@ class IssueFragments:
             "day": self.day.isoformat(),
             "frozen_at": self.frozen_at.isoformat(),
         }
-        fields["lengths"] = [*self.html.cards]
+        cards = [fields[part]["cards"] for part in ("html", "text")]
+        if not self.machine_written:  # then every brief card is as the short one
+            for by_length in (*cards, fields["words"]):
+                del by_length["brief"]
+        fields["lengths"] = [*cards[0]]
         # A paper's forms repeat one another: side by side they take half of the bytes.
         fields["papers"] = _take_by_paper(fields["html"], fields["text"])
         # In parts: as one text it would take several times the memory of the fragments.
@@ -169,7 +173,7 @@ def _give_by_form(fields: Mapping[str, Any], *parts: dict[str, Any]) -> None:
 
 
 def _with_brief(by_length: Mapping[Length, Sequence[T]]) -> Mapping[Length, Sequence[T]]:
-    """What was stored by length; earlier versions did not have ``brief``: it is as ``short``.
+    """What was stored by length; where ``brief`` is left out, it is as ``short``.
 
     Texts that are the same for both lengths are one object, and take memory once.
     """
