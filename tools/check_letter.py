@@ -34,6 +34,15 @@ SCREENS: tuple[tuple[Literal["light", "dark"], int], ...] = (
     ("dark", 360),
     ("light", 320),
 )
+SMALL = """[...document.querySelectorAll("h3 a, .links a, .row a, .button a")]
+    .filter((link) => {
+      const boxes = [...link.getClientRects()];
+      const width = Math.max(...boxes.map((box) => box.width));
+      return Math.min(width, ...boxes.map((box) => box.height)) < 24;
+    })
+    .map((link) => link.textContent)"""
+"""The links outside of sentences that a finger may miss (WCAG 2.5.8: 24 by 24 pixels)."""
+
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 TIMEOUT = 120
 """Seconds that one checker may take."""
@@ -119,6 +128,7 @@ def _violations(browser: Browser, letter: Path) -> Iterator[str]:
         for violation in page.evaluate("axe.run().then(found => found.violations)"):
             node = violation["nodes"][0]["html"][:120]
             yield f"{place}: {violation['id']}, {len(violation['nodes'])} times: {node}"
+        yield from (f"{place}: too small a link: {text}" for text in page.evaluate(SMALL))
         if page.evaluate("document.documentElement.scrollWidth") > width:
             yield f"{place}: has to be scrolled sideways"
         page.close()

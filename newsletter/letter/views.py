@@ -18,6 +18,7 @@ from newsletter.text import (
     find_gist,
     http_url,
     language,
+    short_title,
     shorten,
     tex_to_unicode,
 )
@@ -28,6 +29,8 @@ SHORT_LIMIT = 480  # characters of a short summary of two sentences; one longer 
 LEAD_LIMIT = 700  # characters of the three or four sentences of the papers that open the letter
 FULL_LIMIT = 4000  # characters of a full abstract; real ones have up to about 2,500
 NAME_LIMIT = 80  # characters of the name of an author or an organisation
+
+_NAME_WIDTH = 24  # most characters of the title in what a screen reader says of a link
 
 _FEWEST_STARS = 10  # fewer stars of a paper's code are not shown
 _FEWEST_COMMENTS = 2  # a single comment, mostly the authors' own, is not shown
@@ -114,16 +117,17 @@ class Fact:
 class PaperView:
     """A paper as templates get it, with the facts and links that are known.
 
-    ``url`` is where the title leads, None if the source gives no address. ``facts`` are whether it
-    is withdrawn, and its upvotes. ``byline`` has its trend, the organization, the authors, its
-    source and its date as far as they are worth their place. ``links`` lead elsewhere than the
-    title, unless there is no other. ``summaries`` has the abstract in every length that a card has.
-    ``brief`` is the source's own sentence, written by a machine; empty if it has none.
-    ``keywords``, ``submitter``, ``author_answers`` and ``thumbnail`` are as in :class:`Item`;
-    ``media`` leads to its images and videos.
+    ``name`` is its title in a few words. ``url`` is where the title leads, None if the source gives
+    no address. ``facts`` are whether it is withdrawn, and its upvotes. ``byline`` has its trend,
+    the organization, the authors, its source and its date as far as they are worth their place.
+    ``links`` lead elsewhere than the title, unless there is no other. ``summaries`` has the
+    abstract in every length that a card has. ``brief`` is the source's own sentence, written by a
+    machine; empty if it has none. ``keywords``, ``submitter``, ``author_answers`` and ``thumbnail``
+    are as in :class:`Item`; ``media`` leads to its images and videos.
     """
 
     title: str
+    name: str
     url: str | None
     facts: tuple[Fact, ...]
     organization: str
@@ -162,8 +166,10 @@ def paper_view(item: Item, day: date | None = None, source: str = "", trend: str
     short = gist.short(SHORT_LIMIT)
     organization = shorten(_text(item.organization or ""), NAME_LIMIT)
     byline = (trend, organization, _authors(item), printable(source), _date(item, day))
+    title = shorten(_text(item.title), TITLE_LIMIT) or "Untitled"
     return PaperView(
-        title=shorten(_text(item.title), TITLE_LIMIT) or "Untitled",
+        title=title,
+        name=short_title(title, _NAME_WIDTH),
         url=http_url(item.url),
         facts=tuple(_facts(item)),
         organization=organization,

@@ -119,7 +119,7 @@ def test_other_scripts_carry_language_and_direction() -> None:
 
 
 def test_each_title_stands_alone_in_its_element() -> None:
-    titles = re.findall(r'class="paper"[^>]*>(.*?)</(?:a|span)>', html_of(FULL_EDITION))
+    titles = re.findall(r'<a[^>]* href="[^"]*/abs/\d">(.*?)</a>', html_of(FULL_EDITION))
     assert titles == [
         "Routing Without Regret: Sparse Experts at Constant Cost",
         "Does &lt;think&gt; Help? 7 &lt; 8 &amp; Other Inequalities of Reasoning",
