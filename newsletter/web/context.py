@@ -64,7 +64,9 @@ class PageTemplates:
         self._environment.filters.update(
             maildate=format_datetime,
             shortdate=short_date,
-            moment=lambda at: f"{short_date(at.astimezone(zone))}, {at.astimezone(zone):%H:%M}",
+            moment=lambda at, *, year=False: (
+                f"{short_date(at.astimezone(zone), year=year)}, {at.astimezone(zone):%H:%M}"
+            ),
         )
         self._environment.globals.update(
             base=self.base,

@@ -1,16 +1,20 @@
 """The operator's page and its numbers for Prometheus: read-only, behind a password."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from itertools import accumulate
+from typing import get_args
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from newsletter.model import DailyGrowth, ListingState, Suppression
+from newsletter.model import DailyGrowth, DeliveryState, ListingState, Suppression
+from newsletter.model.closed_sets import complete
+from newsletter.ports import Issues
 from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.reporting import (
@@ -30,6 +34,8 @@ WEEKS_SHOWN = 26  # weeks in the plot of the growth
 
 WEEK = timedelta(weeks=1)
 
+_BEFORE_DATE = re.compile(r"(?:, last)? on \d{4}-")
+
 HEALTHY: frozenset[ListingState] = frozenset({"ok", "quiet", "holiday"})  # a source that works
 
 
@@ -41,6 +47,33 @@ class WeekRow:
     came: int
     left: int
     readers: int
+
+
+COLUMNS: Mapping[str, tuple[DeliveryState, ...]] = {
+    "Sent": ("accepted",),
+    "Waiting": ("pending", "claimed", "committing", "deferred"),
+    "Failed": ("failed", "expired"),
+    "In doubt": ("unknown", "held"),
+    "Unsubscribed": ("suppressed",),
+    "No papers": ("empty",),
+}
+"""The columns of the table of issues; each delivery is counted in one of them."""
+
+complete(
+    "COLUMNS",
+    get_args(DeliveryState),
+    {state: column for column, states in COLUMNS.items() for state in states},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueRow:
+    """An issue in the table: how many emails it has, and how many are in each of the columns."""
+
+    day: date
+    state: str
+    emails: int
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +92,8 @@ class OperatorPages:
             tally=store.count_readers(),
             growth=count_growth(store.daily_growth(), today),
             span=WEEKS_SHOWN,
-            lines=[(day, store.issue_state(day), store.counts(day)) for day in days],
+            columns=COLUMNS,
+            issues=[_issue_row(store, day) for day in days],
             sources=known_health(self.context.publisher),
             gaps=known_gaps(self.context.publisher),
             heartbeats=store.heartbeats(),
@@ -74,13 +108,21 @@ class OperatorPages:
         return expose_metrics(self.context.publisher, self.context.now)
 
 
+def _issue_row(store: Issues, day: date) -> IssueRow:
+    state, _ = store.issue_state(day) or ("", "")
+    counts = store.counts(day)
+    columns = tuple(counts.of(states) for states in COLUMNS.values())
+    return IssueRow(day, state.replace("_", " "), counts.planned, columns)
+
+
 def _list_blocked(suppressed: Iterable[Suppression]) -> list[tuple[date, str]]:
     """Since when readers are blocked and why, newest first.
 
-    The reason is cut at its colon: what a server says after it may contain an address.
+    The reason is cut at its colon, since what a server says after it may contain an address, and
+    before its date.
     """
     newest = sorted(suppressed, key=lambda each: each.since, reverse=True)[:ENTRIES_SHOWN]
-    return [(each.since.date(), each.why.partition(":")[0]) for each in newest]
+    return [(each.since.date(), _BEFORE_DATE.split(each.why.partition(":")[0])[0]) for each in newest]
 
 
 def count_growth(daily_growth: Sequence[DailyGrowth], today: date) -> tuple[WeekRow, ...]:

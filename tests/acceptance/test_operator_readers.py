@@ -90,7 +90,7 @@ def test_reader_is_shown_with_all_that_helps(desk: Desk) -> None:
         f"{ADA} Readers Status Status blocked Why blocked blocked by the operator",
         "Next email none",
         "Name Ada Topics Vision",
-        f"{DAY} accepted 1 250",
+        "3 Aug 2026 accepted 1 250",
         "on paper: “I agree.”",
         "blocked (asked by phone), operator&#39;s page",
     ):
