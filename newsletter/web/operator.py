@@ -122,7 +122,9 @@ def _list_blocked(suppressed: Iterable[Suppression]) -> list[tuple[date, str]]:
     before its date.
     """
     newest = sorted(suppressed, key=lambda each: each.since, reverse=True)[:ENTRIES_SHOWN]
-    return [(each.since.date(), _BEFORE_DATE.split(each.why.partition(":")[0])[0]) for each in newest]
+    return [
+        (each.since.date(), _BEFORE_DATE.split(each.why.partition(":")[0])[0]) for each in newest
+    ]
 
 
 def count_growth(daily_growth: Sequence[DailyGrowth], today: date) -> tuple[WeekRow, ...]:
