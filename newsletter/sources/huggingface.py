@@ -144,14 +144,15 @@ def _item(entry: object) -> Item | None:
         project=None if project == paper.get("githubRepo") else project,
         discussion=page,
         authors=tuple(_authors(paper.get("authors"))),
-        organization=_full_name(paper.get("organization") or entry.get("organization")),
+        organization=_full_name(paper.get("organization")) or _full_name(entry.get("organization")),
         published=as_date(paper.get("publishedAt")),
         upvotes=_count(paper.get("upvotes")),
         comments=_count(entry.get("numComments")),
         version=version,
         brief="" if brief in abstract else brief,  # some are the abstract's own first sentences
         keywords=keywords(texts(paper.get("ai_keywords"))),
-        submitter=_full_name(entry.get("submittedBy") or paper.get("submittedOnDailyBy")),
+        submitter=_full_name(entry.get("submittedBy"))
+        or _full_name(paper.get("submittedOnDailyBy")),
         author_answers=entry.get("isAuthorParticipating") is True,
         **_pictures(entry),
     )
@@ -177,10 +178,12 @@ def _authors(authors: object) -> Iterator[str]:
 
 def _pictures(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Media and thumbnail; until October 2024 the thumbnail was called ``mediaUrl``."""
-    media = texts(entry.get("mediaUrls") or _paper(entry).get("mediaUrls"))
+    media = texts(entry.get("mediaUrls")) or texts(_paper(entry).get("mediaUrls"))
     addresses = dict.fromkeys(filter(None, map(http_url, media)))
-    thumbnail = as_text(entry.get("thumbnail")) or as_text(entry.get("mediaUrl"))
-    return {"media": tuple(addresses)[:_MAX_MEDIA], "thumbnail": http_url(thumbnail)}
+    thumbnail = http_url(as_text(entry.get("thumbnail"))) or http_url(
+        as_text(entry.get("mediaUrl"))
+    )
+    return {"media": tuple(addresses)[:_MAX_MEDIA], "thumbnail": thumbnail}
 
 
 def _full_name(value: object) -> str | None:

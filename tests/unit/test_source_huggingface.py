@@ -112,6 +112,9 @@ def test_inner_fields_and_old_names_are_read() -> None:
     found = one(
         {"mediaUrls": [PICTURE], "submittedOnDailyBy": {"name": "ada"}},
         mediaUrl="https://cdn.example/t.png",
+        mediaUrls="rubbish",
+        submittedBy={"fullname": 7},
+        thumbnail="//rubbish",
     )
     assert (found.media, found.thumbnail) == ((PICTURE,), "https://cdn.example/t.png")
     assert found.submitter == "ada"
