@@ -63,6 +63,9 @@ letters come, and ``contact`` is the editor's address. Nothing typed by a
 stranger is among them: an address may be signed up by somebody who does not own it.
 """
 
+ISSUE_LINKS = ("preferences", "pause", "weekly", "unsubscribe", "edition")
+"""The reader's own links that the templates of an issue may use."""
+
 BROADCAST_LINKS = ("preferences", "unsubscribe")
 """The placeholders of a note to all readers."""
 
@@ -225,13 +228,12 @@ def _printable_publication(publication: Publication) -> Publication:
 def _issue_context(issue: Issue, publication: Publication) -> Context:
     """What every block may name: the issue, and placeholders for what is the reader's own."""
     reader = ("email", "name", "preheader")
-    links = ("preferences", "pause", "weekly", "unsubscribe", "edition")
     return {
         "publication": publication,
         "day": issue.day,
         "missing": tuple(map(printable, issue.missing)),
         **{name: placeholder(name) for name in reader},
-        "links": {name: placeholder(name) for name in links},
+        "links": {name: placeholder(name) for name in ISSUE_LINKS},
     }
 
 

@@ -1,12 +1,12 @@
 """Everything that is wrong with a folder of templates, and not only the first error."""
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
 from newsletter.errors import TemplateError
 from newsletter.letter.rendering import NOTES
 from newsletter.templates.compiling import load_note_templates, load_templates
+from newsletter.templates.fields import ISSUE_VARIABLES, did_you_mean, note_variables
 from newsletter.templates.finding import (
     HTML,
     SUBJECT,
@@ -15,12 +15,7 @@ from newsletter.templates.finding import (
     find_folders,
     note_files,
 )
-from newsletter.templates.linting import (
-    ISSUE_VARIABLES,
-    NOTE_VARIABLES,
-    find_jinja_errors,
-    find_letter_errors,
-)
+from newsletter.templates.linting import find_jinja_errors, find_letter_errors
 
 _SUFFIXES = frozenset({".mjml", ".txt", ".jinja", ".html"})  # how the names of templates end
 
@@ -43,8 +38,8 @@ def find_template_errors(folder: Path | None = None) -> tuple[TemplateError, ...
 def _lint(folders: TemplateFolders) -> Iterator[TemplateError]:
     yield from _unused_files(folders)
     yield from _lint_letter(folders, (HTML, TEXT, SUBJECT), ISSUE_VARIABLES)
-    for kind, variables in NOTES.items():
-        yield from _lint_letter(folders, note_files(kind), NOTE_VARIABLES | set(variables))
+    for kind in NOTES:
+        yield from _lint_letter(folders, note_files(kind), note_variables(kind))
     for theme in _themes(folders):
         name = f"themes/{theme}.jinja"
         yield from find_jinja_errors(folders.read(name), name, frozenset())
@@ -83,9 +78,9 @@ def _unused_files(folders: TemplateFolders) -> Iterator[TemplateError]:
         for path in sorted(folder.rglob("*")):
             name = str(path.relative_to(folder))
             if path.suffix in _SUFFIXES and name not in used and path.is_file():
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else "include it or remove it."
-                yield TemplateError(f"Nothing uses this file; {hint}", file=name)
+                near = did_you_mean(name, known)
+                hint = "; include it or remove it." if near == "." else near
+                yield TemplateError(f"Nothing uses this file{hint}", file=name)
 
 
 def _part_names(folders: TemplateFolders, root: str) -> Iterator[str]:

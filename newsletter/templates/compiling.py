@@ -20,6 +20,12 @@ from newsletter.errors import RenderError, TemplateError
 from newsletter.letter.rendering import BLOCKS, NOTES, LetterTemplates, render_issue, render_note
 from newsletter.letter.views import FILTERS
 from newsletter.model import Correction, Issue, Item, Paper, Publication
+from newsletter.templates.fields import (
+    ISSUE_VARIABLES,
+    did_you_mean,
+    known_names,
+    note_variables,
+)
 from newsletter.templates.finding import (
     HTML,
     SUBJECT,
@@ -29,8 +35,6 @@ from newsletter.templates.finding import (
     note_files,
 )
 from newsletter.templates.linting import (
-    ISSUE_VARIABLES,
-    NOTE_VARIABLES,
     find_jinja_errors,
     find_letter_errors,
     raise_first,
@@ -50,6 +54,7 @@ SAMPLE_PUBLICATIONS = (_PUBLICATION, replace(_PUBLICATION, url=None, postal_addr
 
 _ARTICLE = re.compile(r"<div((?=[^>]* role=\"article\")[^>]*?) role=\"article\"")
 _ARTICLE_END = re.compile(r"</div>\s*</body>")
+_NO_ATTRIBUTE = re.compile(r"^(.*?)'[\w.]+ object' has no attribute '(\w+)'")
 _USELESS_STYLE = "cursor:auto;"
 """MJML writes it on every button: it changes nothing, and some mail clients do not know it."""
 
@@ -69,7 +74,7 @@ def load_templates(folder: Path | None = None, theme: str = DEFAULT_THEME) -> Le
             raise TemplateError(f"These blocks are missing: {', '.join(missing)}.", file=name)
     # An error in the templates must be found now and not when the next issue is due.
     for problem in _render_samples(templates):
-        raise _locate(problem, folders, names)
+        raise _locate(problem, folders, names, templates)
     return templates
 
 
@@ -82,13 +87,13 @@ def load_note_templates(
         TemplateError: as :func:`load_templates`.
     """
     folders, names = find_folders(folder), note_files(kind)
-    templates = _make_templates(folders, names, NOTE_VARIABLES | set(NOTES[kind]), theme)
+    templates = _make_templates(folders, names, note_variables(kind), theme)
     for publication in SAMPLE_PUBLICATIONS:
         try:
             values = dict.fromkeys(NOTES[kind], "https://example.org")
             render_note(kind, templates, publication, values)
         except RenderError as error:
-            raise _locate(str(error), folders, names) from error
+            raise _locate(str(error), folders, names, templates) from error
     return templates
 
 
@@ -213,10 +218,19 @@ def _sample_issue() -> Issue:
     return replace(issue, corrections=corrections)
 
 
-def _locate(problem: str, folders: TemplateFolders, names: Sequence[str]) -> TemplateError:
-    """The error with file and line: the first line that has the name which the problem quotes."""
+def _locate(
+    problem: str, folders: TemplateFolders, names: Sequence[str], templates: LetterTemplates
+) -> TemplateError:
+    """The error with file, line and the name that was meant.
+
+    The line is the first one that has the name which the problem quotes.
+    """
     file = next((name for name in names if name in problem), "")
     words: Sequence[str] = re.findall(r"'(\w+)'", problem)
+    if found := _NO_ATTRIBUTE.search(problem):
+        theme = vars(templates.html.environment.globals["theme"])
+        near = did_you_mean(found[2], known_names().union(theme))
+        problem = f"{found[1]}There is no field '{found[2]}'{near}"
     for name, source in folders.parts(file) if file else ():
         for number, line in enumerate(source.splitlines(), 1):
             if words and re.search(rf"\.{words[-1]}\b|\b{words[0]}\b", line):

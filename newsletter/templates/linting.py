@@ -1,6 +1,5 @@
 """What is wrong with a template before it is compiled: the compilers ignore many mistakes."""
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +13,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from newsletter.errors import TemplateError
 from newsletter.letter.views import FILTERS
+from newsletter.templates.fields import did_you_mean, find_field_errors
 from newsletter.templates.finding import HTML, TemplateFolders
 
 ELEMENTS: Mapping[str, frozenset[str]] = {
@@ -28,15 +28,6 @@ The compiler silently drops any other attribute."""
 
 _DEFAULTS = frozenset({"mj-all", "mj-class"})  # they set defaults for others: any attribute
 _ANY_ATTRIBUTE = frozenset[str]().union(*ELEMENTS.values())
-
-NOTE_VARIABLES = frozenset({"publication", "theme"})
-"""The variables of every note's templates, besides those of its kind."""
-
-ISSUE_VARIABLES = NOTE_VARIABLES | {
-    *("because", "correction", "day", "email", "lead", "links", "missing", "more", "n", "name"),
-    *("names", "paper", "preheader", "summary", "topic"),
-}
-"""The variables of an issue's templates; each block gets those it needs."""
 
 _TAG = re.compile(r"<!--.*?-->|<(/?)(mj[\w-]*)((?:\"[^\"]*\"|[^\">])*)>", re.DOTALL)
 _ATTRIBUTE = re.compile(r"([\w:-]+)\s*=\s*\"[^\"]*\"")
@@ -96,7 +87,7 @@ def find_mjml_errors(folders: TemplateFolders, source: str, name: str) -> Errors
     open_tags: list[tuple[str, int]] = []
     for line, closing, tag, rest in _tags(source):
         if tag not in ELEMENTS:
-            hint = _did_you_mean(tag, ELEMENTS, "<{}>")
+            hint = did_you_mean(tag, ELEMENTS, "<{}>")
             yield TemplateError(f"<{tag}> is not an element of MJML{hint}", file=name, line=line)
         elif closing:
             if not open_tags or open_tags.pop()[0] != tag:
@@ -125,7 +116,7 @@ def _attribute_errors(tag: str, rest: str, name: str, line: int) -> Errors:
     known = _ANY_ATTRIBUTE if tag in _DEFAULTS else ELEMENTS.get(tag, _ANY_ATTRIBUTE)
     for attribute in _ATTRIBUTE.findall(_JINJA.sub("", rest)):
         if attribute not in known:
-            hint = _did_you_mean(attribute, known)
+            hint = did_you_mean(attribute, known)
             yield TemplateError(f"<{tag}> has no attribute {attribute}{hint}", file=name, line=line)
 
 
@@ -146,35 +137,34 @@ def _misplaced(folders: TemplateFolders, path: str, parent: str) -> Errors:
             yield TemplateError(problem, file=path, line=line)
 
 
-def _did_you_mean(word: str, known: Iterable[str], form: str = "{}") -> str:
-    """The end of a sentence about an unknown word: the closest known one, or a full stop."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {form.format(near[0])}?" if near else "."
-
-
 @lru_cache(maxsize=256)
 def find_jinja_errors(
     source: str, name: str, variables: frozenset[str]
 ) -> tuple[TemplateError, ...]:
-    """Syntax errors, filters that are unknown or turn escaping off, and unknown variables."""
+    """Syntax errors; filters, tests, variables and fields that are unknown; escaping turned off."""
     try:
         tree = _parse(source, name)
-        if errors := tuple(_filter_errors(tree, name)):
+        if errors := (*_filter_errors(tree, name), *find_field_errors(tree, name)):
             return errors
         unknown = meta.find_undeclared_variables(tree) - variables
     except jinja2.TemplateSyntaxError as error:
         problem = f"This is not Jinja: {error.message}"
         return (TemplateError(problem, file=name, line=error.lineno),)
-    known = ", ".join(sorted(variables))
     return tuple(
         TemplateError(
-            f"There is no variable '{node.name}'; templates like this have {known}.",
+            f"There is no variable '{node.name}'{_nearest(node.name, variables)}",
             file=name,
             line=node.lineno,
         )
         for node in tree.find_all(nodes.Name)
         if node.name in unknown
     )
+
+
+def _nearest(word: str, variables: frozenset[str]) -> str:
+    """The variable that was meant, or all of them."""
+    every = f"; templates like this have {', '.join(sorted(variables))}."
+    return every if (near := did_you_mean(word, variables)) == "." else near
 
 
 @lru_cache(maxsize=256)
@@ -188,8 +178,12 @@ def _filter_errors(tree: nodes.Template, name: str) -> Errors:
         if node.name == "safe":
             yield TemplateError(UNSAFE, file=name, line=node.lineno)
         elif node.name not in known:
-            problem = f"There is no filter '{node.name}'{_did_you_mean(node.name, known)}"
+            problem = f"There is no filter '{node.name}'{did_you_mean(node.name, known)}"
             yield TemplateError(problem, file=name, line=node.lineno)
+    for test in tree.find_all(nodes.Test):
+        if test.name not in _SANDBOX.tests:
+            problem = f"There is no test '{test.name}'{did_you_mean(test.name, _SANDBOX.tests)}"
+            yield TemplateError(problem, file=name, line=test.lineno)
     for scope in tree.find_all(nodes.ScopedEvalContextModifier):
         problem = "'autoescape' may not be changed: papers' titles come from anywhere."
         yield TemplateError(problem, file=name, line=scope.lineno)
