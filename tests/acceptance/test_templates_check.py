@@ -84,7 +84,12 @@ def test_folder_with_a_single_file_is_enough(tmp_path: Path) -> None:
             "publicaton.name",
             "There is no variable 'publicaton'; did you mean publication?",
         ),
-        ("issue.txt", "| longdate", "| longdat", "issue.txt:3: There is no filter 'longdat'; did you mean longdate?"),
+        (
+            "issue.txt",
+            "| longdate",
+            "| longdat",
+            "issue.txt:3: There is no filter 'longdat'; did you mean longdate?",
+        ),
         (
             "partials/heading.mjml",
             "{{ name }}",
