@@ -11,6 +11,7 @@ from newsletter.errors import SourceError
 from newsletter.model import DATED, Calendar, Item, Listing, ListRequest
 from newsletter.papers.names import find_dois
 from newsletter.sources.answers import as_date, as_text, load_object, unknown_shape
+from newsletter.sources.boilerplate import apart_headings
 from newsletter.sources.dated_lists import WITHDRAWN, Page, read_pages
 from newsletter.sources.entries import Reading
 from newsletter.sources.http_client import SourceClient
@@ -104,12 +105,6 @@ _FIGURE = re.compile(
 _HEADING = re.compile(r"O_ST_ABS(.{1,200}?)C_ST_ABS", re.DOTALL)
 _SMALL_CAPITALS = re.compile(r"[OC]_SCP(?:LOW|CAP)")
 _MARK = re.compile(r"[OCM]_(?:LI|UL|OL|ST|TEXTBOX|QD|INLINEFIG|FIG|TBL)(?![a-z])")
-_GLUED = re.compile(
-    r"(^|\n)((?i:abstract|background|introduction|purpose|aims?|objectives?|motivation|importance"
-    r"|(?:materials and )?methods?|methodology|design|setting|participants|findings|results"
-    r"|interpretation|discussion|conclusions?|significance|funding|summary))"
-    r"(?:[:.]\s*|\n|(?<=[a-z])(?=[A-Z])|(?=[A-Z][a-z ]))"
-)
 _NAMED = re.compile(r"\{([a-z]{2,8}|middle dot|\+/-)\}", re.IGNORECASE)
 _BRACKETED = re.compile(r"\[(&[a-z]{2,8};|~)\]")
 _CHARACTERS = {"middle dot": "·", "+/-": "±", "degrees": "°", "micro": "µ"}
@@ -123,14 +118,8 @@ def _plain(text: str) -> str:
     text = _HEADING.sub(r"\n\1: ", _FIGURE.sub("\n", text))
     text = _MARK.sub("\n", _SMALL_CAPITALS.sub("", text))
     lines = filter(None, map(str.strip, text.splitlines()))
-    text = _GLUED.sub(_colon, "\n".join(lines))
+    text = apart_headings("\n".join(lines))
     return strip_markup(_BRACKETED.sub(r"\1", _NAMED.sub(_character, text)))
-
-
-def _colon(heading: re.Match[str]) -> str:
-    """A heading apart from its section; that of the whole abstract is left out."""
-    is_whole = heading[2].casefold() in {"abstract", "summary"}
-    return heading[1] if is_whole else f"{heading[1]}{heading[2]}: "
 
 
 def _character(name: re.Match[str]) -> str:

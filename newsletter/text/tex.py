@@ -22,8 +22,9 @@ from newsletter.text.formulas import (
     SYMBOLS,
     formula,
 )
+from newsletter.text.markup import plain_markdown
 
-_MARKS = ("\\", "$", "{", "~", "``", "--", "times", "^circ")
+_MARKS = ("\\", "$", "{", "~", "`", "''", "--", "times", "^", "x201")
 """Every text with TeX has one of these; most texts have none."""
 
 
@@ -51,16 +52,24 @@ _TEX = re.compile(
     r"\\end\{(?P=kind)\*?\}"
     rf"|(?P<accent>\{{{_ACCENT}\}}|{_ACCENT})"
     r"|\{?\\(?P<letter>ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j)(?:\{\}|\}|(?![A-Za-z]))\s?"
-    r"|\\(?P<sign>[%&#_{}$])|(?P<space>\\[,;:> ]|\\\\(?=\s|\Z))|(?P<nothing>\\[-!@](?=\w))"
+    r"|\\(?P<sign>[%&#_{}$])|(?P<space>\\[,;:> ]|\\\\(?=\s|\Z))"
+    r"|(?P<nothing>\\[-!@](?=\w)|(?<=\.)\\@)"
+    r"|\\u(?P<code>(?![dD][89a-fA-F])[0-9a-fA-F]{4})(?![0-9a-fA-F])"
     r"|\\{1,2}(?P<macro>[A-Za-z]+)\*?(?:(?:\[[^\[\]{}]{0,80}\]){1,2}(?=\{))?"
     rf"(?:(?P<arguments>(?:\s?{_BRACED})(?:{_BRACED})*)|(?P<unclosed>\{{)?(?P<after>\s?))"
     rf"|(?=\{{\\[A-Za-z])(?P<group>{_BRACED})"
     rf"|(?<=[\w)\]}}])(?P<script>(?:[_^]{_BRACED})+)"
-    r"|(?P<dash>(?<=[\w$)])(?:---(?=\w)|--(?=[A-Z\d$(]))|(?<=\s)---(?=\s))"
+    r"|(?P<dash>(?<=[\w$)\]”’%\"'])(?:---(?=\s?\w|[,.;:)])|(?<!xn)--(?=[\w$(“]))"
+    r"|(?<=\s)---(?=\s|\w)|(?<=\s)--(?=\s|(?:an?|the|and|which|where)\s)|(?<=[a-z]{3})--(?=\s[a-z]))"
+    r"|(?<=[\w)\]}])(?P<power>\^(?:-?\d{1,3}(?![\d.]*\d)|[A-Za-z](?![\w^])))"
     r"|(?P<tie>(?<=[A-Za-z.)\]}$])~(?=[A-Za-z0-9($\\])|(?<=[0-9])~(?=[A-Za-z(]))"
 )
 _FORMULAS = ("display", "dollars", "round", "square", "environment")
-_QUOTED = re.compile(r"(?<!`)``(?!`)([^`]{1,300}?)''(?!')")
+_QUOTED = re.compile(
+    r"(?<!`)``(?!`)([^`]{1,300}?)(?:''(?!')|[\"”])"
+    r"|(?<![\w'])''(?=[\w<])([^']{1,200}?(?:'\w[^']{0,99}?)?)''(?!')|(?<![\w\"])\"([^\"']{1,99})''(?!')"
+)
+_SINGLE_QUOTED = re.compile(r"(?<![\w`])`(?=\w)([^`']{1,99}?)'(?!\w)")
 _BARE_WORDS = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}|\A\d(?:[^=<>]*\s[A-Z]{1,3}|.*\s)\Z")
 _WITH_WORDS = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
 _MATH_MARK = re.compile(r"[\^_]|\A\s*[<>=]")
@@ -78,8 +87,13 @@ _SIGNS = "times|sim|approx|pm|cdot|leq|geq|rightarrow|leftarrow|infty|neq|propto
 _LOST_SIGN = re.compile(
     rf"([\d}}])(?:(?P<sign>{_SIGNS})(?![a-z])|(?:\^\{{?circ|\\deg)(?![A-Za-z])\}}?)"
 )
+_PRODUCT = re.compile(r"(?:(?<=\d)|(?<=_\w)) times (?=\d|\w_\w\b)")
+_LOST_CODE = re.compile(r"(?<=[a-z])x(201[0-9])(?=[a-z])")
+_BRACES = re.compile(r"\{(?:(?<=\w\{)()\}|(?<![\w\\^_}{$]\{)([A-Z]{2,}s?)\}(?![\w{_^]))")
+"""Braces around nothing, ``REVEAL{}``, and around an acronym, ``{BERT}``."""
+
 _LOST = re.compile(
-    r"(?<![A-Za-z_\\/])(?:(?P<font>math(?:rm|bf|bb|cal|it|sf|tt|frak|scr)|text(?:bf|it|rm|tt)?|frac"
+    r"(?<![A-Za-z_\\/])(?:(?P<font>math(?:rm|bf|bb|cal|it|sf|tt|frak|scr)|text(?:bf|it|rm|sc|tt)?|emph|frac"
     rf"|sqrt|operatorname|boldsymbol)(?=\{{)|(?P<name>{_NAMES})(?=[_^]\{{))"
     rf"|(?<![A-Za-z_^\\])\{{(?P<braced>{_SIGNS}|{_NAMES})\}}"
     r"|(?<=[\w)}])\{(?P<joined>[,=<>+-])\}(?=[\w.])"
@@ -102,12 +116,20 @@ _MATH = re.compile(
 
 @lru_cache(maxsize=8192)
 def tex_to_unicode(text: str) -> str:
-    """The text with its TeX as plain text; a text without TeX as it is."""
+    """The text with its TeX and Markdown as plain text; a text without them as it is."""
+    return plain_markdown(_without_tex(text))
+
+
+def _without_tex(text: str) -> str:
     if not any(mark in text for mark in _MARKS):
         return text
     shown = _LOST_SIGN.sub(lambda lost: lost[1] + SYMBOLS[lost["sign"] or "degree"], text)
+    if " times " in shown:
+        shown = _PRODUCT.sub(" × ", shown)
+    if "x201" in shown:
+        shown = _LOST_CODE.sub(lambda lost: chr(int(lost[1], 16)), shown)
     if "{" in shown:
-        shown = _LOST.sub(_restore, shown)
+        shown = _BRACES.sub(r"\1\2", _LOST.sub(_restore, shown))
     shown = _convert(shown)
     return text if shown == text else unicodedata.normalize("NFC", shown)
 
@@ -127,8 +149,10 @@ def _convert(text: str) -> str:
             parts += (text[at : match.start()], shown)
             at = match.end()
     text = "".join((*parts, text[at:]))
-    if "``" in text:
-        text = _QUOTED.sub(r"“\1”", text)
+    if "``" in text or "''" in text:
+        text = _QUOTED.sub(r"“\1\2\3”", text)
+    if "`" in text:
+        text = _SINGLE_QUOTED.sub(r"‘\1’", text)
     return _AROUND_DROPPED.sub("", text) if _DROPPED in text else text
 
 
@@ -180,7 +204,21 @@ def _macro(match: re.Match[str]) -> str | None:
     if match["unclosed"]:
         return " " * (before not in {"", " "}) + after
     is_name = len(name) > 1 and not before.isalpha() and before not in {*"\\/:._"}
-    return name + after if is_name else None
+    return _spoken(name, match) + after if is_name else None
+
+
+def _spoken(name: str, match: re.Match[str]) -> str:
+    r"""An author's own macro as words: ``\ourmethod`` is "our method"."""
+    own = _OWN.fullmatch(name)
+    if own is None:
+        return name
+    begins = match.string[max(0, match.start() - 2) : match.start()] in {"", ". "}
+    return f"{'Our' if begins else 'our'} {(own['thing'] or own['named']).lower()}"
+
+
+_OWN = re.compile(
+    r"[oO]ur(?P<thing>[A-Za-z]{3,})|(?P<named>method|model|system|dataset|benchmark|framework)[nN]ame"
+)
 
 
 def _with_arguments(name: str, written: str, arguments: str) -> str:
@@ -213,6 +251,8 @@ _READERS: dict[str, Callable[[re.Match[str]], str | None]] = {
     "group": lambda match: _convert(match["group"][1:-1]),
     "script": _script,
     "dash": lambda match: "—" if len(match[0]) > len("--") else "–",
+    "power": lambda match: formula(f"^{{{match[0][1:]}}}"),
+    "code": lambda match: chr(int(match["code"], 16)),
     "space": lambda _: " ",
     "tie": lambda _: " ",
     "nothing": lambda _: "",

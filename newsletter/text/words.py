@@ -99,7 +99,8 @@ def literal_text(text: str) -> str:
 
     Several hyphens in a row are a dash, as in TeX, and compared as one.
     """
-    return _HYPHENS.sub("-", " ".join(fold_letters(text).casefold().split()))
+    plain = " ".join(fold_letters(text).casefold().split())
+    return _HYPHENS.sub("-", plain.replace("^", ""))  # R³ and R^3 are the same
 
 
 @lru_cache(maxsize=4096)
@@ -122,6 +123,8 @@ def _fold_token(token: str) -> str:
     """The words of what stands between two spaces; empty for a dash or a quote."""
     if token.isalpha():
         return singular(token)
+    if "^" in token:  # M^3ViT is M³ViT
+        token = token.replace("^", "")
     if "'" in token:
         token = _POSSESSIVE.sub("", token)
     parts = token.split("-")

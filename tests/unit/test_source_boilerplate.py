@@ -75,6 +75,27 @@ ACS = "10.1021/acs.fict.6c00001"
             Boilerplate(TEXT, ("Ann Alpha\nBen Beta",), (), ("10.3390/x1",)),
         ),
         (f"<p>by Ann Alpha, Ben Beta</p>\n{TEXT}", Boilerplate(TEXT, ("Ann Alpha, Ben Beta",))),
+        *(
+            (f"{head}{TEXT}", Boilerplate(TEXT, (), (date,), (f"10.1038/{doi}",)))
+            for head, date, doi in (
+                (
+                    "Nature, Published online: 18 August 2026; doi:10.1038/s41586-026-09999-9",
+                    "18 August 2026",
+                    "s41586-026-09999-9",
+                ),
+                (
+                    "Nature Fiction, published online 2026-08-18. https://doi.org/10.1038/s1-2-3. ",
+                    "2026-08-18",
+                    "s1-2-3",
+                ),
+                ("Published online: August 18, 2026; | doi: 10.1038/x1 ", "August 18, 2026", "x1"),
+            )
+        ),
+        (f"Fictions, Vol 12, Issue 3, May 2026. {TEXT}", Boilerplate(TEXT, (), ("May 2026",))),
+        (f"ABSTRACT {TEXT}", Boilerplate(TEXT)),
+        (f"<p>{TEXT}</p><p>doi: 10.5281/data.1</p>", Boilerplate(TEXT)),
+        (f"© 2026 The Authors. {TEXT} © 2026 Fiction Ltd. All rights reserved.", Boilerplate(TEXT)),
+        (f"{TEXT}nnResultsWe find it.", Boilerplate(f"{TEXT}\n\nResults: We find it.")),
         (f"<h3>Abstract</h3>\n<p>{TEXT}</p>", Boilerplate(TEXT)),
     ],
 )
@@ -90,6 +111,9 @@ def test_publisher_form_is_read_out(markup: str, right: Boilerplate) -> None:
         "Author(s) of novels write a lot.",
         "The journal, Published online: a study; doi: none.",
         "Abstract interpretation is a method.",
+        "Abstract Meaning Representation draws graphs.",
+        "Data stand at https://doi.org/10.5281/data.1",
+        "Published online: a study of 2026.",
         "We study [Phys. Rev. A 1, 2] Published results.",
     ],
 )

@@ -265,7 +265,27 @@ def test_every_formula_has_a_readable_form(written: str, shown: str) -> None:
     ("written", "shown"),
     [
         ("X^{2}-Gaussian, 10^{19}, pi_{0.5}", "X²-Gaussian, 10¹⁹, π_0.5"),
-        ("R^2{=}0.86, 4{,}851, (1{+}1)", "R^2=0.86, 4,851, (1+1)"),
+        ("R^2{=}0.86, 4{,}851, (1{+}1)", "R²=0.86, 4,851, (1+1)"),
+        ("R^3, M^3Det, 10^-5, O(n^k), (a+b)^2, a^b", "R³, M³Det, 10⁻⁵, O(nᵏ), (a+b)², aᵇ"),
+        (
+            "529times faster, 224 times 224, a d_k times d_v map",
+            "529× faster, 224 × 224, a d_k × d_v map",
+        ),
+        ("fast--slow, 51%--71%, users -- or not -- do", "fast–slow, 51%–71%, users – or not – do"),
+        (
+            "tests---a grid, so ---which is rare---, (PA) --a phase",
+            "tests—a grid, so —which is rare—, (PA) –a phase",
+        ),
+        (
+            "Bird\\u2019s eye, coordinatesx2013without, i.i.d.\\@ data",
+            "Bird’s eye, coordinates–without, i.i.d. data",
+        ),
+        (
+            "We ask \\ourmethod. \\ourDataset and \\modelname",
+            "We ask our method. Our dataset and our model",
+        ),
+        ("REVEAL{}, a {BR} of emph{loss}", "REVEAL, a BR of loss"),
+        ("``a\" or ''b'' or \"c'' or `d e'", "“a” or “b” or “c” or ‘d e’"),
         ("{sim}50, 10.7times, {approx}5{times} faster", "∼50, 10.7×, ≈5× faster"),
         ("mathcal{L}_{bone}, frac{1}{2}, 90^circ", "L_bone, 1/2, 90°"),
         ("sum_{i=1}^{N} f_i, z_{t}rightarrow z_{0}", "∑ᵢ₌₁ᴺ f_i, zₜ→ z₀"),
@@ -286,16 +306,53 @@ def test_tex_without_its_marks_is_read(written: str, shown: str) -> None:
         "$5 or $, US$5 and US$6, A$ 5 or A$ 6",
         "$some words are prose$",
         "$HOME/$USER",
-        "C_3 and snake_case a^b, 10^6, p_T",
+        "C_3 and snake_case, log^2.5, x^pq, p_T, n^(2/5), ab^",
         "file_{i}.txt, {name}_{id}, model_{size}, {time}{place}, {a, b}",
         "C:\\new\\path, \\\\server\\share, DOMAIN\\user, \\n and \\d+",
         "\\",
         "~10% of 1%~4%, 5~10, 1 ~ 2, https://example.org/~ada",
         "https://example.org/a--B_{c}, many times, 3 times",
-        "--flag, yes--no, -----, ```code``` ",
+        "--flag, C-- is, -----, --> and <--, i--, xn--abc, ```code``` ",
+        "the user`s `word, don't",
     ],
 )
 def test_text_without_tex_stays_as_written(text: str) -> None:
+    assert tex_to_unicode(text) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (
+            "We present **GeoDe** (**Geo**metric **De**noising).",
+            "We present GeoDe (Geometric Denoising).",
+        ),
+        (
+            "up by **+9.78%** on *geometric collapse*: _Second Guess_",
+            "up by +9.78% on geometric collapse: Second Guess",
+        ),
+        (
+            "run `code` at [this url](https://example.org/a) or *LoRA (LR)*",
+            "run code at this url or LoRA (LR)",
+        ),
+        ("6.2% &#177; 2.8% of R&amp;D &lt; 5", "6.2% ± 2.8% of R&D < 5"),
+    ],
+)
+def test_markdown_and_entities_become_plain_text(written: str, shown: str) -> None:
+    assert tex_to_unicode(written) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__init__, file_names, _x, W_Q and W_K, snake_case_name",
+        "2**3 and 4**5, x ** y ** z, NPFP** and CF** too",
+        "A* and D* search, C*-algebras, the *-operation on *-rings, (*) and (*)",
+        "f(*args, **kwargs), *p < 0.05, **p < 0.01, R&D; AT&T; &unknown;",
+        "[1](see) and [a] (https://example.org)",
+    ],
+)
+def test_text_without_markdown_stays_as_written(text: str) -> None:
     assert tex_to_unicode(text) == text
 
 

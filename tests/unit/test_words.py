@@ -182,3 +182,9 @@ def test_phrase_has_few_spellings_and_its_own(words: list[str]) -> None:
 )
 def test_written_form_is_found(rule: str, text: str, written: str) -> None:
     assert find_written(text, phrases(rule)) == written
+
+
+def test_a_power_is_found_however_it_is_written() -> None:
+    for written in ("M^3ViT", "M³ViT", "M3ViT"):
+        assert word_text(written) == " m3vit "
+        assert literal_text(written) == "m3vit"
