@@ -19,14 +19,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+from bench.match import limits_of
 from bench.workload import FROZEN, Morning, filters, histories, morning
 from newsletter.issue.composing import IssueMasks
-from newsletter.issue.editions import EditionLimits, HtmlSizes, compose_edition
+from newsletter.issue.editions import compose_edition
 from newsletter.model import (
     Accepted,
     Claim,
     Envelope,
-    Length,
     Letter,
     PlannedEdition,
     Reader,
@@ -63,9 +63,7 @@ def plans_of(made: Morning) -> list[PlannedEdition]:
     """The editions of all readers who get a letter."""
     matching = topics.match_issue(made.issue, filters(made.readers), RulesMatcher())
     masks = IssueMasks(made.issue, matching)
-    papers = len(made.issue.papers)
-    cards: dict[Length, tuple[int, ...]] = {"short": (1200,) * papers, "lead": (1500,) * papers}
-    limits = EditionLimits(HtmlSizes(8000, 900, 120, cards, (250,) * papers), max_items=60)
+    limits = limits_of(len(made.issue.papers))
     plans = (
         PlannedEdition(at, compose_edition(masks, at, limits)) for at in histories(made.readers)
     )

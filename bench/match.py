@@ -11,6 +11,7 @@ import json
 import re
 import resource
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -26,6 +27,7 @@ from newsletter.model import (
     Expression,
     Filter,
     Item,
+    Length,
     Matching,
     Not,
     ReaderHistory,
@@ -75,7 +77,7 @@ def _arguments() -> argparse.Namespace:
 def measure(made: Morning, *, rounds: int, searched: int) -> Mapping[str, float]:
     """Time every step ``rounds`` times, alternating between the ways; return figures by name."""
     at = histories(made.readers)
-    limits = _limits(len(made.issue.papers))
+    limits = limits_of(len(made.issue.papers))
     spent: dict[str, list[float]] = {name: [] for name in ("match", "select", "compose", "search")}
     for turn in range(rounds):
         masks = IssueMasks(made.issue, _timed(spent["match"], _match, made))
@@ -129,13 +131,12 @@ def _compose(masks: IssueMasks, at: Sequence[ReaderHistory], limits: EditionLimi
         compose_edition(masks, history, limits)
 
 
-def _limits(papers: int) -> EditionLimits:
-    return EditionLimits(
-        HtmlSizes(
-            8000, 900, 120, {"short": (1200,) * papers, "lead": (1500,) * papers}, (250,) * papers
-        ),
-        60,
-    )
+def limits_of(papers: int) -> EditionLimits:
+    """The limits of letters of an issue with so many papers."""
+    headings, more_in = defaultdict[str, int](lambda: 900), defaultdict[str, int](lambda: 200)
+    cards: dict[Length, tuple[int, ...]] = {"short": (1200,) * papers, "lead": (1500,) * papers}
+    sizes = HtmlSizes(8000, headings, more_in, 120, cards, (250,) * papers)
+    return EditionLimits(sizes, max_items=60)
 
 
 # The obvious way: for each reader and paper, search the text for every rule.

@@ -22,13 +22,13 @@ class HtmlSizes:
     """Bytes of HTML that the parts of a letter take, personal values at their longest."""
 
     frame: int  # everything around the sections
-    heading: int  # the most that one section adds
+    headings: Mapping[str, int]  # the heading and end of each section, by its name
+    more_in: Mapping[str, int]  # the number of its papers without room
     reason: int  # the most that the reason on a card adds
     cards: Mapping[Length, tuple[int, ...]]  # each paper's card
     rows: tuple[int, ...]  # each paper's one-line title
     corrections: tuple[int, ...] = ()  # each correction
     corrections_frame: int = 0  # everything around the corrections
-    more_in: int = 0  # the most that a section's "+ n more" adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +104,17 @@ def _fit(
     not, cards have their share of the room, and topics take turns with titles. Those that
     ``waited`` have a row in any case, and leave the others at least half of the room.
     """
-    order, sections = _order(groups, leads)
+    order, names = _order(groups, leads)
     rows, size, leading = sizes.rows, sizes.cards[summary], sizes.cards[lead_length(summary)]
     firsts, count = order[:max_cards], leads.bit_count()
     shown = [leading[i] for i in firsts[:count]] + [size[i] for i in firsts[count:]]
     extra = [max(0, sizes.reason + card - rows[i]) for card, i in zip(shown, firsts, strict=True)]
-    room -= (sections + bool(leads)) * sizes.heading
+    room -= sum([sizes.headings[name] for name in names])
     spare = room - sum([rows[i] for i in order])
     if sum(extra) <= spare:
         return _mask(firsts), _mask(order[max_cards:])
-    room -= sections * sizes.more_in
+    counts = sum([sizes.more_in[name] for name in names])
+    room -= counts
     for_cards = max(spare, room // CARD_SHARE)
     room = max(room - sum([rows[i] for i in bit_indexes(waited)]), room // 2)
     cards = spent = 0
@@ -126,44 +127,42 @@ def _fit(
         cards |= 1 << index
     if spent <= spare:
         return cards, _mask(order[cards.bit_count() :])
-    left = [bit_indexes(group.papers & ~leads & ~cards) for group in groups]
-    return cards, waited & ~cards | _rows_in_turns(left, waited, room, sections, sizes)
+    left = [TopicGroup(g.name, g.papers & ~leads & ~cards, g.reasons) for g in groups]
+    return cards, waited & ~cards | _rows_in_turns(left, waited, room + counts, sizes)
 
 
-def _rows_in_turns(
-    groups: Sequence[Sequence[int]], waited: int, room: int, sections: int, sizes: HtmlSizes
-) -> int:
+def _rows_in_turns(groups: Sequence[TopicGroup], waited: int, room: int, sizes: HtmlSizes) -> int:
     """The papers that have a row where not all have one: each group's next paper in turn.
 
-    ``room`` has none for the numbers of papers without room, one for each section; a group that is
-    named whole needs no such number.
+    A group that is not named whole needs room for the number of its other papers, too.
     """
-    room += (sections - sum(map(bool, groups))) * sizes.more_in
+    left = [(bit_indexes(group.papers), sizes.more_in[group.name]) for group in groups]
+    room -= sum([count for papers, count in left if papers])
     named = 0
-    for turn in range(max(map(len, groups), default=0)):
-        for papers in groups:
+    for turn in range(max([len(papers) for papers, _ in left], default=0)):
+        for papers, count in left:
             if turn < len(papers):
                 index, last = papers[turn], turn == len(papers) - 1
-                row = 0 if waited >> index & 1 else sizes.rows[index]
-                room -= row - last * sizes.more_in
+                room -= 0 if waited >> index & 1 else sizes.rows[index]
+                room += last * count
                 if room < 0:
                     return named
                 named |= 1 << index
     return named
 
 
-def _order(groups: Sequence[TopicGroup], leads: int) -> tuple[list[int], int]:
+def _order(groups: Sequence[TopicGroup], leads: int) -> tuple[list[int], list[str]]:
     """The papers in the order in which they get cards: the leads, each topic's best, the others.
 
-    Also the number of sections below the leads.
+    Also the names of the sections.
     """
-    papers = firsts = sections = 0
+    papers, firsts, names = 0, 0, [TOP] if leads else []
     for group in groups:
         if below := group.papers & ~leads:
             papers |= below
             firsts |= below & -below
-            sections += 1
-    return bit_indexes(leads) + bit_indexes(firsts) + bit_indexes(papers & ~firsts), sections
+            names.append(group.name)
+    return bit_indexes(leads) + bit_indexes(firsts) + bit_indexes(papers & ~firsts), names
 
 
 def _mask(indexes: Iterable[int]) -> int:

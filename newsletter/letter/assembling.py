@@ -121,7 +121,7 @@ class CompiledIssue(Generic[Piece]):
 
 
 def _with_count(more_in: Mapping[str, Fragment], name: str, count: int) -> Fragment:
-    return tuple(str(count) if text == _COUNTS["more"] else text for text in more_in[name])
+    return tuple(str(count) if text == _COUNTS["more"] else text for text in more_in.get(name, ()))
 
 
 def shown_reason(reason: str, *, leads: bool) -> str:

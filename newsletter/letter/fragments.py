@@ -21,7 +21,7 @@ Forms = tuple[Fragment, ...]
 
 MAX_REASON_BYTES = 96  # most bytes of HTML in a reason; a longer one is shortened
 
-_MAX_LINK_BYTES = 120  # most bytes of a signed link without its site
+_MAX_LINK_BYTES = 110  # most bytes of a signed link without its site
 _MAX_MAILTO_BYTES = 160  # most bytes of a signed request by email without its mailbox
 
 _PER_SECTION = frozenset({"because", "card_end", "closing"})  # blocks repeated in each section
@@ -86,17 +86,19 @@ class IssueFragments:
         special = _PER_SECTION | _CORRECTIONS
         frame = [fragment for name, fragment in part.frame.items() if name not in special]
         counts = [forms[-1] for forms in part.counts.values()]
+        closing = self._max_bytes(part.frame["closing"])
         return HtmlSizes(
             frame=sum(map(self._max_bytes, (*frame, *counts))),
-            heading=max(map(self._max_bytes, part.headings.values()))
-            + self._max_bytes(part.frame["closing"]),
+            headings={
+                name: self._max_bytes(heading) + closing for name, heading in part.headings.items()
+            },
             reason=MAX_REASON_BYTES
             + self._max_bytes(part.frame["card_end"])
             + sum(map(_bytes, part.frame["because"][::2])),
             cards={length: tuple(map(_bytes, cards)) for length, cards in part.cards.items()},
             rows=tuple(map(_bytes, part.rows)),
             corrections=tuple(map(_bytes, part.corrections)),
-            more_in=max(map(self._max_bytes, part.more_in.values()), default=0),
+            more_in={name: self._max_bytes(part.more_in.get(name, ())) for name in part.headings},
             corrections_frame=sum(
                 self._max_bytes(part.frame[name]) for name in _CORRECTIONS & part.frame.keys()
             ),

@@ -1,3 +1,4 @@
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -54,7 +55,8 @@ def limits_of(
 ) -> EditionLimits:
     lengths: dict[Length, int] = {"short": 1000, "full": 3000, "titles": 500, "lead": 1500}
     cards = {length: (size,) * papers for length, size in lengths.items()}
-    sizes = HtmlSizes(1000, 100, 50, cards, (200,) * papers, more_in=80)
+    headings, more_in = defaultdict[str, int](lambda: 100), defaultdict[str, int](lambda: 80)
+    sizes = HtmlSizes(1000, headings, more_in, 50, cards, (200,) * papers)
     return EditionLimits(sizes, cap, html, page)
 
 
@@ -543,7 +545,8 @@ def test_paper_waits_for_one_letter_at_most(
         cards = tuple(sizes[each.number - 1][0] for each in issue.papers)
         rows = tuple(sizes[each.number - 1][1] for each in issue.papers)
         lengths: list[Length] = ["short", "full", "titles", "lead"]
-        html = HtmlSizes(0, 100, 50, dict.fromkeys(lengths, cards), rows)
+        headings, more_in = {TOP: 100, OTHER: 100}, {TOP: 0, OTHER: 0}
+        html = HtmlSizes(0, headings, more_in, 50, dict.fromkeys(lengths, cards), rows)
         history = ReaderHistory(replace(who, decided=decided), again=again, sent=frozenset(named))
         edition = compose_edition(masks_of(issue), history, EditionLimits(html, 60, room))
         now = [issue.papers[place].number for place in edition.papers]

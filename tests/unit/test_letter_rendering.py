@@ -262,6 +262,28 @@ def test_fragments_of_earlier_versions_keep_their_lines() -> None:
     assert "<p>About the first.</p>" in render_letter(fragments, one, links_to()).html
 
 
+def test_fragments_of_earlier_versions_count_what_is_left_once() -> None:
+    fragments = make_fragments()
+    earlier = replace(
+        fragments,
+        html=replace(fragments.html, more_in={}),
+        text=replace(fragments.text, more_in={}),
+    )
+    loaded = IssueFragments.load(earlier.dump())
+    counted = edition(replace(section("Reasoning", 0), more=1), more=[1])
+    html = render_letter(loaded, counted, links_to()).html
+    assert ("1 more</a>" in html, "more in" in html) == (True, False)
+    assert loaded.sizes.more_in["Reasoning"] == 0
+    html = render_letter(fragments, counted, links_to()).html
+    assert ("1 more</a>" in html, "1 more in Reasoning" in html) == (False, True)
+
+
+def test_minutes_to_read_count_titles() -> None:
+    fragments = make_fragments(*(paper(n, "Twenty two words " * 7 + "now") for n in range(30)))
+    html = render_letter(fragments, edition(section("Other", rows=range(30))), links_to()).html
+    assert "3 min" in html
+
+
 @pytest.mark.parametrize("summary", get_args(Summary))
 def test_readers_get_their_summary_length(summary: Summary) -> None:
     html = html_of(make_fragments(paper(1, abstract=ABSTRACT)), summary=summary)
@@ -365,11 +387,14 @@ def test_size_estimate_is_never_too_small() -> None:
     for publication in (SITE, replace(SITE, bounces=None), NO_SITE):
         fragments = make_fragments(*papers, publication=publication)
         cut = edition(section("Reasoning", 0, 1, rows=[2]), section("Other", 3), more=[4])
+        cut = replace(cut, sections=(cut.sections[0], replace(cut.sections[1], more=1)))
         html = render_letter(fragments, cut, links_to(publication)).html
         sizes = fragments.sizes
         reckoned = (
             sizes.frame
-            + 2 * sizes.heading
+            + sizes.headings["Reasoning"]
+            + sizes.headings["Other"]
+            + sizes.more_in["Other"]
             + sum(sizes.cards["short"][place] + sizes.reason for place in (0, 1, 3))
             + sizes.rows[2]
         )
