@@ -216,7 +216,7 @@ BUSY = issue_of(
 )
 
 
-def test_every_topic_has_a_card_and_its_share_of_titles() -> None:
+def test_every_topic_has_cards_and_titles() -> None:
     edition = edition_of(BUSY, reader(), html=1_000 + 400 + 240 + 50_000)
     top, *sections = edition.sections
     assert top.leads

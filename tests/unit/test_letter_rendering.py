@@ -246,7 +246,7 @@ def test_preheader_differs_from_the_title() -> None:
     assert "<p>Second — One thing is said. Another follows. — one of the papers" in rendering.html
 
 
-def test_fragments_of_earlier_versions_keep_their_lines() -> None:
+def test_earlier_fragments_keep_their_lines() -> None:
     """A letter that is sent again after an upgrade must have the same bytes."""
     stored = replace(
         make_fragments(),
@@ -262,7 +262,7 @@ def test_fragments_of_earlier_versions_keep_their_lines() -> None:
     assert "<p>About the first.</p>" in render_letter(fragments, one, links_to()).html
 
 
-def test_fragments_of_earlier_versions_count_what_is_left_once() -> None:
+def test_earlier_fragments_count_what_is_left_once() -> None:
     fragments = make_fragments()
     earlier = replace(
         fragments,
