@@ -12,6 +12,8 @@ from newsletter.papers.filters import evaluate
 from newsletter.papers.topics import bit_indexes, followed_topics, present_names
 from newsletter.text import shorten, tex_to_unicode
 
+_AS = " (as "  # begins how a paper writes what the rule of a reason looks for
+
 MAX_QUOTE = 80  # characters of a rule within a reason: every card that the rule selected repeats it
 
 
@@ -134,6 +136,17 @@ def quote_rule(kind: str, rule: str) -> str:
     return f"{kind} “{shorten(rule, MAX_QUOTE)}”"
 
 
+def quote_forms(forms: Sequence[str]) -> str:
+    """How a paper writes what a rule looks for, to be added to the reason; at most three forms."""
+    quoted = ", ".join(f"“{shorten(form, MAX_QUOTE)}”" for form in forms[:3])
+    return f"{_AS}{quoted})" if forms else ""
+
+
+def has_names(reason: str) -> bool:
+    """Whether a reason says how the paper writes what its rule looks for."""
+    return f"”{_AS}“" in reason
+
+
 def quotes_own_rule(reason: str) -> bool:
     """Whether the reason for a paper is one of the reader's own rules."""
     return reason.startswith("include “")
@@ -142,9 +155,11 @@ def quotes_own_rule(reason: str) -> bool:
 def name_reason(reason: str) -> str:
     """A reason in the fewest words: the topic, or the reader's own rule; empty for every paper.
 
-    How a topic was configured is left out: only the operator knows it.
+    Of a rule that asks for authors these are the authors. How a topic was configured is left out:
+    only the operator knows it.
     """
     kind, _, rule = reason.partition(" “")
     if kind == "include":
-        return rule.removesuffix("”")
+        rule, _, names = rule.removesuffix(")").removesuffix("”").partition(f"”{_AS}“")
+        return f"author: {names.replace('”, “', ', ')}" if names else rule
     return kind.removeprefix("topic ").removesuffix(":") if kind.startswith("topic ") else ""

@@ -24,8 +24,8 @@ class HtmlSizes:
     frame: int  # everything around the sections
     headings: Mapping[str, int]  # the heading and end of each section, by its name
     more_in: Mapping[str, int]  # the number of its papers without room
-    reason: int  # the most that the reason on a card adds
-    cards: Mapping[Length, tuple[int, ...]]  # each paper's card
+    reason: int  # the most that the reason on a card adds, if it shows one
+    cards: Mapping[Length, tuple[int, ...]]  # each paper's card without a reason
     rows: tuple[int, ...]  # each paper's one-line title
     corrections: tuple[int, ...] = ()  # each correction
     corrections_frame: int = 0  # everything around the corrections
@@ -108,7 +108,11 @@ def _fit(
     rows, size, leading = sizes.rows, sizes.cards[summary], sizes.cards[lead_length(summary)]
     firsts, count = order[:max_cards], leads.bit_count()
     shown = [leading[i] for i in firsts[:count]] + [size[i] for i in firsts[count:]]
-    extra = [max(0, sizes.reason + card - rows[i]) for card, i in zip(shown, firsts, strict=True)]
+    reasoned = leads | sum(group.own for group in groups)  # others show no reason
+    extra = [
+        max(0, card + (sizes.reason if reasoned >> i & 1 else 0) - rows[i])
+        for card, i in zip(shown, firsts, strict=True)
+    ]
     room -= sum([sizes.headings[name] for name in names])
     spare = room - sum([rows[i] for i in order])
     if sum(extra) <= spare:

@@ -1,9 +1,9 @@
 """Which papers of an issue one reader gets, and the one reason for each that is in or out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from newsletter.issue.composing import MAX_QUOTE, IssueMasks, quote_rule
+from newsletter.issue.composing import IssueMasks, has_names, quote_forms, quote_rule
 from newsletter.model import (
     BY_FILTER,
     EVERY_PAPER,
@@ -15,9 +15,8 @@ from newsletter.model import (
     Verdict,
 )
 from newsletter.model.windows import MAX_PAPER_AGE
-from newsletter.papers.matching import written_forms
+from newsletter.papers.matching import authors_asked_for, written_forms
 from newsletter.papers.topics import bit_indexes
-from newsletter.text import shorten
 
 NO_ROOM = "did not fit; comes with the next letter"
 """Why a paper is not in an edition although the reader wants it."""
@@ -38,11 +37,15 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class TopicGroup:
-    """The chosen papers under one heading; ``reasons`` may have more papers than the group."""
+    """The chosen papers under one heading; ``reasons`` may have more papers than the group.
+
+    The reasons of the papers in ``own`` are rules of the reader's own.
+    """
 
     name: str
     papers: int
     reasons: Mapping[int, str]
+    own: int = 0
 
 
 def select_papers(masks: IssueMasks, history: ReaderHistory) -> Selection:
@@ -102,16 +105,36 @@ def group_by_topic(masks: IssueMasks, wants: Filter, chosen: int) -> list[TopicG
     groups = [
         TopicGroup(name, papers[name], masks.topic_reasons[name]) for name in names if papers[name]
     ]
-    if rest:
-        last = OTHER if wants.everything else BY_FILTER
-        groups.append(TopicGroup(last, rest, _reasons_without_topic(masks, wants, rest)))
+    if by_author := _reasons_by_author(masks, wants, chosen):
+        own = sum(1 << index for index in by_author)
+        groups = [
+            replace(each, reasons={**each.reasons, **by_author}, own=each.papers & own)
+            for each in groups
+        ]
+    if rest and wants.everything:
+        groups.append(TopicGroup(OTHER, rest, dict.fromkeys(bit_indexes(rest), EVERY_PAPER)))
+    elif rest:
+        reasons = {**_reasons_without_topic(masks, wants, rest), **by_author}
+        groups.append(TopicGroup(BY_FILTER, rest, reasons, own=rest))
     return groups
+
+
+def _reasons_by_author(masks: IssueMasks, wants: Filter, papers: int) -> Mapping[int, str]:
+    """For papers by authors whom the reader asks for, the rule and the names.
+
+    They are the reasons in topics, too: a card may not have room for these names.
+    """
+    return {
+        index: quote_rule("include", rule.text) + quote_forms(names)
+        for rule in reversed(wants.include)
+        if "author:" in rule.text.casefold()
+        for index in bit_indexes(papers & masks.matching_rule(rule))
+        if (names := authors_asked_for(rule, masks.issue.papers[index].item))
+    }
 
 
 def _reasons_without_topic(masks: IssueMasks, wants: Filter, papers: int) -> Mapping[int, str]:
     """For papers in no topic that the reader follows, the first include that each matches."""
-    if wants.everything:
-        return dict.fromkeys(bit_indexes(papers), EVERY_PAPER)
     reasons: dict[int, str] = {}
     for rule in wants.include:
         included = papers & masks.matching_rule(rule)
@@ -159,12 +182,19 @@ def _reasons(masks: IssueMasks, wants: Filter, chosen: int) -> Mapping[int, str]
     if wants.everything:
         return dict.fromkeys(bit_indexes(chosen), EVERY_PAPER)
     return {
-        index: group.reasons[index]
-        + _as_written(masks, _deciding_rules(masks, wants, group, index), index)
+        index: _reason_for(masks, wants, group, index)
         for group in group_by_topic(masks, wants, chosen)
         for index in bit_indexes(group.papers)
         if index in group.reasons  # else it is in a letter that a backup had forgotten
     }
+
+
+def _reason_for(masks: IssueMasks, wants: Filter, group: TopicGroup, index: int) -> str:
+    """The reason for a chosen paper, with how the paper writes what the rule looks for."""
+    reason = group.reasons[index]
+    if has_names(reason):
+        return reason
+    return reason + _as_written(masks, _deciding_rules(masks, wants, group, index), index)
 
 
 def _deciding_rules(
@@ -181,10 +211,7 @@ def _deciding_rules(
 def _as_written(masks: IssueMasks, rules: Iterator[Rule], index: int) -> str:
     """What to add to a reason if the paper does not write it as the rule does."""
     rule = next(rules, None)
-    forms = written_forms(rule, masks.issue.papers[index].item) if rule else ()
-    return (
-        f" (as {', '.join(f'“{shorten(form, MAX_QUOTE)}”' for form in forms[:3])})" if forms else ""
-    )
+    return quote_forms(written_forms(rule, masks.issue.papers[index].item) if rule else ())
 
 
 def _reason_against(

@@ -86,16 +86,18 @@ class IssueFragments:
         special = _PER_SECTION | _CORRECTIONS
         frame = [fragment for name, fragment in part.frame.items() if name not in special]
         counts = [forms[-1] for forms in part.counts.values()]
+        card_end = self._max_bytes(part.frame["card_end"])
         closing = self._max_bytes(part.frame["closing"])
         return HtmlSizes(
             frame=sum(map(self._max_bytes, (*frame, *counts))),
             headings={
                 name: self._max_bytes(heading) + closing for name, heading in part.headings.items()
             },
-            reason=MAX_REASON_BYTES
-            + self._max_bytes(part.frame["card_end"])
-            + sum(map(_bytes, part.frame["because"][::2])),
-            cards={length: tuple(map(_bytes, cards)) for length, cards in part.cards.items()},
+            reason=MAX_REASON_BYTES + sum(map(_bytes, part.frame["because"][::2])),
+            cards={
+                length: tuple(_bytes(card) + card_end for card in cards)
+                for length, cards in part.cards.items()
+            },
             rows=tuple(map(_bytes, part.rows)),
             corrections=tuple(map(_bytes, part.corrections)),
             more_in={name: self._max_bytes(part.more_in.get(name, ())) for name in part.headings},

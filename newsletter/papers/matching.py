@@ -171,6 +171,13 @@ def _positive_terms(expression: Expression) -> Iterator[Term]:
                 yield from _positive_terms(part)
 
 
+def authors_asked_for(rule: Rule, item: Item) -> tuple[str, ...]:
+    """The authors of a paper that a rule asks for by name, as the paper writes them."""
+    terms = (term for term in _positive_terms(rule.expression) if term.field == "author")
+    wanted = [phrase for term in terms for phrase in _phrases(term)]
+    return tuple(name for name in item.authors if any(p in name_text(name) for p in wanted))
+
+
 def _written_form(term: Term, item: Item) -> str:
     """How a paper writes a term; empty if as the term has it, or if the paper lacks it."""
     if term.exact or term.field in {"category", "about"}:

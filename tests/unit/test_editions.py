@@ -185,7 +185,7 @@ def test_short_and_titles_only_letters_have_no_leads(cap: int, summary: Summary)
 def test_top_three_are_three_or_none(short_of_room: int, names: list[str]) -> None:
     edition = edition_of(SEVEN, reader(), html=1000 + 200 + 3 * 1550 + 4 * 200 - short_of_room)
     assert list(shown(SEVEN, edition)) == names
-    assert sum(len(section.cards) for section in edition.sections) == 3 + short_of_room
+    assert sum(len(section.cards) for section in edition.sections) == 3 + 2 * short_of_room
 
 
 @pytest.mark.parametrize(
@@ -398,6 +398,34 @@ def test_paper_below_minimum_upvotes_is_judged_again() -> None:
         reader(wants=Filter(min_upvotes=5), decided=1), again=frozenset({1, 99})
     )
     assert verdict_on(issue, history).included
+
+
+@pytest.mark.parametrize("topics", [("Agents",), ("Speech",)])
+def test_author_asked_for_is_named_in_any_section(topics: tuple[str, ...]) -> None:
+    issue = issue_of(
+        paper(1, "Agents", authors=("Ada", "Bo", "Geoffrey E. Hinton", "Cy", "Di")),
+        paper(2, "Agents"),
+    )
+    who = reader(wants=Filter(topics=topics, include=(parse_rule("author:hinton"),)))
+    reason = "include “author:hinton” (as “Geoffrey E. Hinton”)"
+    (section,) = edition_of(issue, who).sections
+    assert dict(zip(section.papers, section.because, strict=True))[1] == reason
+    assert [
+        verdict.reason
+        for verdict in explain(masks_of(issue, who.subscriber.filter), ReaderHistory(who))
+        if verdict.paper == paper(1).key
+    ] == [reason]
+
+
+def test_room_for_reasons_is_kept_only_where_they_are_shown() -> None:
+    issue = issue_of(*(paper(n, "Agents at work") for n in range(1, 4)))
+    exact = 1000 + 100 + 3 * 1000  # the frame, a heading, three cards
+    for wants, cards in (
+        (Filter(topics=("Agents",)), 3),
+        (Filter(include=(parse_rule("work"),)), 2),
+    ):
+        (section,) = edition_of(issue, reader(wants=wants), html=exact).sections
+        assert len(section.cards) == cards
 
 
 WORDS = ("reasoning", "agents", "speech", "cells")

@@ -360,6 +360,7 @@ def test_shared_fragments_are_the_same_objects() -> None:
     [
         (TOP, "topic Agents: “title:agents”", "because: Agents"),
         (TOP, "include “author:Hinton”", "because: author:Hinton"),
+        (TOP, "include “author:Hin” (as “G. Hin”, “H. Hin”)", "because: author: G. Hin, H. Hin"),
         (TOP, "every paper", None),
         ("Reasoning", "topic Reasoning: “title:chain of thought”", None),
         (BY_FILTER, "include “(LoRA) and not video”", "because: (LoRA) and not video"),
@@ -386,16 +387,18 @@ def test_size_estimate_is_never_too_small() -> None:
     papers = [paper(n, f"Títle {n}", abstract=ABSTRACT) for n in range(1, 6)]
     for publication in (SITE, replace(SITE, bounces=None), NO_SITE):
         fragments = make_fragments(*papers, publication=publication)
-        cut = edition(section("Reasoning", 0, 1, rows=[2]), section("Other", 3), more=[4])
-        cut = replace(cut, sections=(cut.sections[0], replace(cut.sections[1], more=1)))
+        own = section(BY_FILTER, 3, because=f"include “{'&' * 80}”")
+        cut = edition(section("Reasoning", 0, 1, rows=[2]), own, more=[4])
+        cut = replace(cut, sections=(cut.sections[0], replace(own, more=1)))
         html = render_letter(fragments, cut, links_to(publication)).html
         sizes = fragments.sizes
         reckoned = (
             sizes.frame
             + sizes.headings["Reasoning"]
-            + sizes.headings["Other"]
-            + sizes.more_in["Other"]
-            + sum(sizes.cards["short"][place] + sizes.reason for place in (0, 1, 3))
+            + sizes.headings[BY_FILTER]
+            + sizes.more_in[BY_FILTER]
+            + sum(sizes.cards["short"][place] for place in (0, 1, 3))
+            + sizes.reason
             + sizes.rows[2]
         )
         assert len(html.encode()) <= reckoned
