@@ -70,8 +70,11 @@ class Papers(Protocol):
     def papers_by_number(self, numbers: Collection[int]) -> tuple[Paper, ...]:
         """The papers with these ingest numbers, by number; unknown numbers are skipped."""
 
-    def papers_listed(self, day: date) -> tuple[Paper, ...]:
-        """The papers that any source listed for the issue of ``day``, by number."""
+    def papers_listed(self, day: date, *, first: bool = False) -> tuple[Paper, ...]:
+        """The papers that any source listed for the issue of ``day``, by number.
+
+        With ``first`` only those that no earlier day had: a source may list a paper for days.
+        """
 
     def upvotes_by_day(
         self, papers: Iterable[Paper], *, since: date

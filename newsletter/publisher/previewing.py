@@ -206,9 +206,12 @@ def _plan_as_new(publisher: Publisher, day: date, reader: Reader) -> tuple[Draft
     return draft, PlannedEdition(history, edition)
 
 
-def _as_new(publisher: Publisher, day: date) -> Issue:
-    """The issue of a day's papers as if all of them were new and nothing had ever been sent."""
-    now, papers = publisher.clock.now(), publisher.store.papers_listed(day)
+def _as_new(publisher: Publisher, day: date, *, first: bool = False) -> Issue:
+    """The issue of a day's papers as if all of them were new and nothing had ever been sent.
+
+    With ``first`` it has only those that no earlier day listed, as readers get each paper once.
+    """
+    now, papers = publisher.clock.now(), publisher.store.papers_listed(day, first=first)
     fresh = [replace(paper, muted=False, first_seen=now) for paper in papers]
     cutoff = max((paper.number for paper in papers), default=0)
     return compose_issue(fresh, publisher.topics, day=day, cutoff=cutoff, after=0, frozen_at=now)
@@ -230,10 +233,16 @@ class FilterPreview:
 
 
 def preview_filter(
-    publisher: Publisher, subscriber: Subscriber, today: date, days: int
+    publisher: Publisher,
+    subscriber: Subscriber,
+    today: date,
+    days: int,
+    *,
+    most: int | None = None,
+    enough: int | None = None,
 ) -> tuple[FilterPreview, ...]:
     """What a subscriber's filter makes of the papers read on each of the last days."""
-    (previews,) = preview_filters(publisher, [subscriber], today, days)
+    (previews,) = preview_filters(publisher, [subscriber], today, days, most, enough)
     return previews
 
 
@@ -243,17 +252,33 @@ def preview_filters(
     today: date,
     days: int,
     most: int | None = None,
+    enough: int | None = None,
 ) -> Sequence[tuple[FilterPreview, ...]]:
-    """What each of these subscribers' filters makes of the papers read on each of the last days.
+    """What each of these subscribers' filters makes of the papers of each of the last days.
 
-    Days without papers are left out. What was sent before does not count. The papers of a day are
-    read and matched once for all filters. ``most`` is how many verdicts of a kind are wanted for a
-    day, None for all.
+    A paper counts on the day that listed it first. Days without papers are left out, and those
+    before the days that have ``enough`` papers together. What was sent before does not count. The
+    papers of a day are read and matched once for all filters. ``most`` is how many verdicts of a
+    kind are wanted for a day, None for all.
     """
     readers = [Reader(0, each, "confirmed", 0, "store") for each in subscribers]
-    issues = (_as_new(publisher, today - timedelta(days=back)) for back in range(days))
-    by_day = [_preview_issue(publisher, readers, issue, most) for issue in issues if issue.papers]
+    issues = _first_listed(publisher, today, days, enough)
+    by_day = [_preview_issue(publisher, readers, issue, most) for issue in issues]
     return [tuple(of_day[place] for of_day in by_day) for place in range(len(readers))]
+
+
+def _first_listed(
+    publisher: Publisher, today: date, days: int, enough: int | None = None
+) -> Iterator[Issue]:
+    """Of each of the last days, newest first, the papers that no day before had listed."""
+    papers = 0
+    for back in range(days):
+        if enough is not None and papers >= enough:
+            return
+        issue = _as_new(publisher, today - timedelta(days=back), first=True)
+        papers += len(issue.papers)
+        if issue.papers:
+            yield issue
 
 
 def _preview_issue(
@@ -283,8 +308,7 @@ def count_matches(
     """How many papers of the last days each of these subscribers' filters finds."""
     histories = [ReaderHistory(Reader(0, each, "confirmed", 0, "store")) for each in subscribers]
     counts = [0] * len(histories)
-    for back in range(days):
-        issue = _as_new(publisher, today - timedelta(days=back))
+    for issue in _first_listed(publisher, today, days):
         masks = IssueMasks(issue, match_readers(publisher, issue, [h.reader for h in histories]))
         for place, history in enumerate(histories):
             counts[place] += select_papers(masks, history).chosen.bit_count()

@@ -39,7 +39,7 @@ TEMPLATE_NAMES = (
     "archive.html", "busy.html", "confirm.html", "confirmed.html", "edition.html", "erased.html",
     "farewell.html", "feed.atom", "feed.rss", "issue.html", "join.html", "move.html",
     "operator.html", "operator-reader.html", "operator-readers.html", "operator-sure.html",
-    "paper.html", "preferences.html", "problem.html", "refused.html",
+    "paper.html", "preferences.html", "problem.html", "question.html", "refused.html",
     "search.html", "sent.html", "topic.html", "unsubscribe.html",
 )  # fmt: skip
 """Every page and feed that has a template."""
@@ -188,14 +188,15 @@ class PageContext:
         token = sign_token(email, "sent", self.reader_service.keys, self.now)
         return self.templates.redirect(f"/sent/{token}")
 
-    def redirect_to_form(self, path: str, form: Form) -> Response | None:
+    def redirect_to_form(self, path: str, form: Form, place: str = "") -> Response | None:
         """Send the browser to a page that shows this form again; None if it is too long for that.
 
-        Nothing but the form is in the address; its reader is in the page's signed link.
+        ``place`` is where on the page (``#preview``). Nothing but the form is in the address; its
+        reader is in the page's signed link.
         """
         packed = form.packed()
         fits = len(packed) <= MAX_PACKED
-        return self.templates.redirect(f"{path}?form={packed}") if fits else None
+        return self.templates.redirect(f"{path}?form={packed}{place}") if fits else None
 
     def verify_link(self, request: Request, purpose: Purpose) -> tuple[Reader, str]:
         """The reader whose link a page was requested by, and what else the link carries.

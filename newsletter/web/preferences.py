@@ -1,9 +1,9 @@
 """The preferences: what a reader gets, changed by the reader, who came by a signed link."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from newsletter.config.subscribers import to_entry
 from newsletter.model import SUBSCRIBER_FIELDS, Reader, Subscriber
 from newsletter.papers.topics import followed_topics, lost_topics, names_to_choose
 from newsletter.publisher.previewing import preview_filter
-from newsletter.readers.due import is_paused
+from newsletter.readers.due import is_paused, schedule_words
 from newsletter.readers.service import keep_fields
 from newsletter.web.context import PageContext, token_of
 from newsletter.web.forms import (
@@ -33,24 +33,31 @@ from newsletter.web.guard import SCRIPT_POLICY
 
 PAUSE_WEEKS = (1, 2, 4)  # how many weeks a pause may last
 
-PREVIEW_DAYS = {"try": 7, "glance": 2}  # tried on by the button, and while the reader is typing
+PREVIEW_DAYS = 7
+ENOUGH = 600  # papers of the last days that say how many a reader gets; more take seconds
+SHOWN = 10  # titles of a day that are shown
+
+TRIES = ("try", "glance")  # by the button, and while the reader is typing
 
 DONE = {
     "saved": "Saved.",
-    "paused": "Your emails are paused.",
-    "resumed": "You'll get emails again.",
+    "paused": "",  # the page says it on every visit during a pause
+    "resumed": "Your emails resume.",
+    "weekly": "You get one email a week from now on.",
 }
 """What the page says was done, by the word that the address has after it."""
 
 DEFAULT_VALUES: dict[str, object] = {
     "problems": {},
-    "saved": "",
-    "offered": "",
+    "done": "",
+    "note": "",
     "trials": None,
-    "asked": {},
     "glanced": False,
 }
 """Values of the page's template that only some requests set."""
+
+
+Button = Callable[[Request, Reader, Form], Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +72,73 @@ class PreferencePages:
         tried = unpack_form(request.query_params.get("form", ""))
         if tried is not None:
             return self._show_form(request, reader, tried)
-        form = self._form_of(reader)
-        if request.query_params.get("cadence") == "weekly":
-            form = form.with_values("cadence", "weekly")
-        asked = {"more": "", "less": ""}
-        for word in asked:
+        if question := self._question(request, reader):
+            return question
+        form, note = self._with_wish(request, reader, self._form_of(reader))
+        done = DONE.get(request.query_params.get("done", ""), "")
+        problems = {} if _is_usable(reader) else self._mistakes(reader, form)
+        return self._page(request, reader, form, problems=problems, done=done, note=note)
+
+    def _question(self, request: Request, reader: Reader) -> Response | None:
+        """The question that an email's link asks, with its one button; None without such a link.
+
+        Nobody is asked for what they have.
+        """
+        weeks = request.query_params.get("pause", "")
+        weekly = request.query_params.get("cadence") == "weekly"
+        asks = (
+            "pause"
+            if _is_pause(weeks)
+            else "weekly"
+            if weekly and not self._is_weekly(reader)
+            else ""
+        )
+        if not asks or reader.status != "confirmed":
+            return None
+        wanted = replace(reader.subscriber, cadence="weekly")
+        return self.context.templates.page(
+            "question",
+            asks=asks,
+            weeks=weeks,
+            schedule=schedule_words(wanted, self.context.default_schedule),
+            token=token_of(request),
+        )
+
+    def _is_weekly(self, reader: Reader) -> bool:
+        chosen = reader.subscriber.cadence or self.context.default_schedule.cadence
+        return chosen == "weekly"
+
+    def _with_wish(self, request: Request, reader: Reader, form: Form) -> tuple[Form, str]:
+        """The form with what an email's link asks to change, and what the page says about it."""
+        if request.query_params.get("cadence") == "weekly" and self._is_weekly(reader):
+            return form, "You already get one email a week."
+        for word, wish in (("more", self._with_more), ("less", self._with_less)):
             topic = self.context.known_topics.get(request.query_params.get(word, ""))
             if topic is not None:
-                form = self._with_topic(form, topic, more=word == "more")
-                asked[word] = topic
-        weeks = request.query_params.get("pause", "")
-        offered = weeks if _is_pause(weeks) else ""
-        saved = DONE.get(request.query_params.get("done", ""), "")
-        chosen = asked if any(asked.values()) else {}
-        problems = {} if _is_usable(reader) else self._mistakes(reader, form)
-        return self._page(
-            request,
-            reader,
-            form,
-            problems=problems,
-            offered=offered,
-            asked=chosen,
-            saved=saved,
-        )
+                return wish(form, topic)
+        return form, ""
+
+    def _with_more(self, form: Form, topic: str) -> tuple[Form, str]:
+        """The form with a topic selected; who gets every paper keeps that."""
+        if not form.all("topics") and not form.one("include"):
+            return form, f"You already get every paper, so you get all of {topic}."
+        if topic in form.all("topics"):
+            return form, f"You already follow {topic}."
+        selected = form.with_values("topics", *form.all("topics"), topic)
+        return selected, f"{topic} is now selected. Save to keep it."
+
+    def _with_less(self, form: Form, topic: str) -> tuple[Form, str]:
+        """The form without a topic; no selected topic would mean every paper."""
+        had = form.all("topics")
+        if not had and form.one("include"):
+            return form, f"You do not follow {topic}. Your filters below bring those papers."
+        rest = [name for name in had or self.context.topic_names if name != topic]
+        if not rest and not form.one("include"):
+            return form, f"{topic} is your only topic. Without it you would get every paper."
+        changed = form.with_values("topics", *rest)
+        if had:
+            return changed, f"{topic} is no longer selected. Save to keep it."
+        return changed, f"Every topic but {topic} is now selected. Save to keep it."
 
     def _form_of(self, reader: Reader) -> Form:
         """The form with what a reader chose; a topic that has another name now under that one."""
@@ -98,38 +149,34 @@ class PreferencePages:
         form = with_schedule(form, self.context.default_schedule)
         return with_present_topics(form, self.context.known_topics)
 
-    def _with_topic(self, form: Form, topic: str, *, more: bool) -> Form:
-        """The form with a topic ticked or not.
-
-        No ticked topic means every paper: so less of one topic then ticks all the others.
-        """
-        names = self.context.topic_names
-        names += lost_topics(form.all("topics"), self.context.known_topics)
-        chosen = form.all("topics") or ([] if more or form.one("include") else names)
-        ticked = {*chosen, topic} if more else {*chosen} - {topic}
-        return form.with_values("topics", *(name for name in names if name in ticked))
-
     def change(self, request: Request, form: Form) -> Response:
         """Do what the button that was pressed says, or show what is wrong in the form."""
         reader, _ = self.context.verify_link(request, "preferences")
         do = form.one("do")
-        if do in PREVIEW_DAYS or self._problems(reader, form):
-            page = None if do == "glance" else self.context.redirect_to_form(_path(request), form)
+        problems = self._problems(reader, form)
+        if do in TRIES or problems:
+            place = "#preview" if do == "try" and not problems else ""
+            page = None
+            if do != "glance":
+                page = self.context.redirect_to_form(_path(request), form, place)
             return page or self._show_form(request, reader, form)
-        match do:
-            case "save":
-                return self._save(request, reader, form)
-            case "pause":
-                return self._pause(request, reader, form.one("weeks"))
-            case "resume":
-                return self._set_pause(request, reader, None, "resumed")
-            case "move":
-                return self._request_move(request, reader, form.one("email"))
-            case "erase":
-                self.context.reader_service.erase(reader, self.context.now)
-                return self.context.templates.redirect("/erased")
-            case _:
-                raise HTTPException(400, "This page has no such button.")
+        button = self._buttons.get(do)
+        if button is None:
+            raise HTTPException(400, "This page has no such button.")
+        return button(request, reader, form)
+
+    @property
+    def _buttons(self) -> Mapping[str, Button]:
+        """What each button does that changes something."""
+        return {
+            "save": self._save,
+            "pause": self._pause,
+            "resume": self._resume,
+            "weekly": self._choose_weekly,
+            "return": self._ask_back,
+            "move": self._request_move,
+            "erase": self._erase,
+        }
 
     def _problems(self, reader: Reader, form: Form) -> Mapping[str, Sequence[str]]:
         """What is wrong in the fields that belong to the button that was pressed."""
@@ -138,7 +185,7 @@ class PreferencePages:
                 case "move":
                     self._new_email(form.one("email"))
                 case "erase" if form.one("sure") != "yes":
-                    return {"sure": ["tick this box first: deleting cannot be undone"]}
+                    return {"sure": ["tick this box first"]}
                 case "save" | "try" | "glance":
                     return self._mistakes(reader, form)
         except InvalidFormError as error:
@@ -163,11 +210,17 @@ class PreferencePages:
         if problems:
             glanced = do == "glance"
             return self._page(request, reader, form, problems=problems, glanced=glanced, status=422)
-        if do not in PREVIEW_DAYS:
+        if do not in TRIES:
             return self._page(request, reader, form)
         wanted, _ = self._choices(reader, form)
-        today = self.context.today(reader)
-        trials = preview_filter(self.context.publisher, wanted, today, PREVIEW_DAYS[do])
+        trials = preview_filter(
+            self.context.publisher,
+            wanted,
+            self.context.today(reader),
+            PREVIEW_DAYS,
+            most=SHOWN,
+            enough=ENOUGH,
+        )
         return self._page(request, reader, form, trials=trials)
 
     def _save(self, request: Request, reader: Reader, form: Form) -> Response:
@@ -201,23 +254,40 @@ class PreferencePages:
         changed = parse_subscriber(form.only(names), before.email, topics)
         return keep_fields(before, changed, SUBSCRIBER_FIELDS.keys() - names), names
 
-    def _pause(self, request: Request, reader: Reader, weeks: str) -> Response:
-        if not _is_pause(weeks):
+    def _pause(self, request: Request, reader: Reader, form: Form) -> Response:
+        if not _is_pause(form.one("weeks")):
             raise HTTPException(400, "Choose a pause of 1, 2 or 4 weeks.")
-        until = self.context.today(reader) + timedelta(weeks=int(weeks))
-        return self._set_pause(request, reader, until, "paused")
-
-    def _set_pause(
-        self, request: Request, reader: Reader, until: date | None, done: str
-    ) -> Response:
+        until = self.context.today(reader) + timedelta(weeks=int(form.one("weeks")))
         self.context.reader_service.pause(reader, until, self.context.now)
-        return self._done(request, done)
+        return self._done(request, "paused")
 
-    def _request_move(self, request: Request, reader: Reader, typed: str) -> Response:
+    def _resume(self, request: Request, reader: Reader, _form: Form) -> Response:
+        self.context.reader_service.pause(reader, None, self.context.now)
+        return self._done(request, "resumed")
+
+    def _choose_weekly(self, request: Request, reader: Reader, _form: Form) -> Response:
+        self.context.reader_service.choose_weekly(reader, self.context.now)
+        return self._done(request, "weekly")
+
+    def _erase(self, _request: Request, reader: Reader, _form: Form) -> Response:
+        self.context.reader_service.erase(reader, self.context.now)
+        return self.context.templates.redirect("/erased")
+
+    def _ask_back(self, request: Request, reader: Reader, _form: Form) -> Response:
+        """Send a reader who unsubscribed the link that brings them back."""
+        if reader.status != "unsubscribed":
+            return self._done(request, "")
+        if busy := self.context.refuse_if_busy(request):
+            return busy
+        service, now = self.context.reader_service, self.context.now
+        self.context.mail_queue.add(lambda send: service.ask_back(reader, send, now))
+        return self.context.redirect_to_sent(reader.subscriber.email)
+
+    def _request_move(self, request: Request, reader: Reader, form: Form) -> Response:
         service, now = self.context.reader_service, self.context.now
         if reader.origin == "file":
             raise HTTPException(400, "The editor manages your address. Ask them to change it.")
-        email = self._new_email(typed)
+        email = self._new_email(form.one("email"))
         if busy := self.context.refuse_if_busy(request):
             return busy
         self.context.mail_queue.add(
@@ -265,6 +335,7 @@ class PreferencePages:
         self, request: Request, reader: Reader, form: Form, *, status: int = 200, **values: object
     ) -> Response:
         """The preferences with this form; ``values`` are as in :data:`DEFAULT_VALUES`."""
+        service, now = self.context.reader_service, self.context.now
         known, wants = self.context.known_topics, reader.subscriber.filter
         lost_all = bool(wants.topics) and not followed_topics(wants.topics, known)
         page = self.context.templates.page(
@@ -280,8 +351,11 @@ class PreferencePages:
             a_week=self.context.page_cache.papers_per_week(),
             pauses=PAUSE_WEEKS,
             paused=is_paused(reader.subscriber, self.context.today(reader)),
+            max_items=self.context.publisher.max_items,
+            contact=service.contact,
             token=token_of(request),
-            feed=self.context.reader_service.feed_url(reader, self.context.now),
+            leave=service.signed_url("unsubscribe", str(reader.id), now),
+            feed=service.feed_url(reader, now),
         )
         page.headers["Content-Security-Policy"] = SCRIPT_POLICY
         return page

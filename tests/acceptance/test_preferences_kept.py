@@ -140,7 +140,7 @@ def test_unusable_settings_are_shown_until_corrected(app: Website) -> None:
     store_body(app, json.dumps({"email": ADA, "cadence": "fortnightly", "filter": filter_}))
     page = app.get(app.path("preferences"))
     assert "fortnightly: not possible any more" in page.text
-    assert "something is not right" in page.text
+    assert "There is a problem" in page.text
     status, _ = save(app, cadence=["weekly"])
     assert (status, app.reader().is_served) == (422, False)
     save(app, cadence=["weekly"], include=["LoRA"])

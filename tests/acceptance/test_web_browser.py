@@ -108,11 +108,12 @@ def test_join_choose_read_and_leave(
     page.get_by_label("Vision").check()
     page.get_by_label("Papers I also want").fill('"Word salad')
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("this quote is never closed")).to_be_visible()
+    expect(page.locator("#include-problem")).to_contain_text("this quote is never closed")
+    expect(page.get_by_role("alert")).to_be_focused()
     expect(page.get_by_label("Vision")).to_be_checked()
     page.get_by_label("Papers I also want").fill("salad")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_have_text("Saved.")
+    expect(page.get_by_text("Saved.")).to_be_visible()
     app.publish(DAY, "Vision anew", "Green salad", "Of other things")
     letter = app.inbox.to(ADA)[-1]
     assert sorted(letter.titles) == ["Green salad", "Vision anew"]
@@ -141,11 +142,13 @@ def test_filter_preview_updates_while_typing(app: Website, browser: Browser) -> 
     page.on("pageerror", lambda error: said.append(f"Security Policy or worse: {error}"))
     page.goto(f"{app.site}{app.path('preferences')}")
     expect(page.locator("#preview")).to_have_text("")
+    expect(page.locator("#count")).to_have_text("About 3 papers a day")
     page.get_by_label("Papers I also want").press_sequentially("salad")
     page.get_by_text("Green salad").wait_for()
     assert "1 of 3" in page.locator("#preview").inner_text()
     page.get_by_label("Vision").check()
     page.get_by_text("2 of 3").wait_for()
+    expect(page.locator("#count")).to_have_text("About 2 papers a day")
     page.get_by_label("Papers I also want").fill("(salad")
     page.locator("#preview").get_by_text("this bracket is never closed").wait_for()
     expect(page.get_by_label("Papers I also want")).to_have_value("(salad")
@@ -153,14 +156,51 @@ def test_filter_preview_updates_while_typing(app: Website, browser: Browser) -> 
     assert app.reader().subscriber == subscriber(ADA)
     page.get_by_label("Papers I also want").fill("salad")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_have_text("Saved.")
+    expect(page.get_by_text("Saved.")).to_be_visible()
     assert [line for line in said if "Security Policy" in line] == []
+    page.close()
+
+
+COVERED = """() => {
+    const bar = document.querySelector(".bar"), on = document.activeElement;
+    return !bar.contains(on) && bar.parentElement.contains(on)
+        && on.getBoundingClientRect().bottom > bar.getBoundingClientRect().top + 1;
+}"""
+"""Whether the bar with the Save button hides a part of what has the focus (WCAG 2.4.11)."""
+
+SMALL = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")]
+    .filter(each => each.offsetParent && !each.closest("p, li"))
+    .map(each => [each.closest("label") ?? each, each.outerHTML])
+    .filter(([each]) => Math.min(each.offsetWidth, each.offsetHeight) < 24)
+    .map(([, html]) => html)"""
+"""What is too small to be tapped, outside of sentences and lists (WCAG 2.5.8)."""
+
+
+def test_preferences_keep_their_place_and_cover_no_focus(app: Website, browser: Browser) -> None:
+    app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+    app.publish(DAY, "Vision anew", "Green salad")
+    page = browser.new_page(viewport={"width": 320, "height": 640}, reduced_motion="reduce")
+    page.goto(f"{app.site}{app.path('preferences')}")
+    page.get_by_label("Papers I also want").fill("salad")
+    page.locator("#count", has_text="About 1 paper a day").wait_for()
+    expect(page.get_by_role("button", name="Save")).to_be_in_viewport()
+    page.get_by_role("button", name="Try on the last 7 days").scroll_into_view_if_needed()
+    before = page.evaluate("scrollY")
+    page.get_by_role("button", name="Try on the last 7 days").click()
+    expect(page.get_by_text("Green salad")).to_be_visible()
+    assert (page.evaluate("scrollY"), page.evaluate("document.body.scrollWidth")) == (before, 320)
+    assert page.evaluate(SMALL) == []
+    page.get_by_role("link", name="Unsubscribe").focus()
+    while page.evaluate("document.activeElement.value") != "save":
+        page.keyboard.press("Tab")
+        assert not page.evaluate(COVERED), page.evaluate("document.activeElement.outerHTML")
     page.close()
 
 
 @pytest.mark.slow
 def test_results_reload_and_come_back_on_a_narrow_screen(app: Website, browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 240, "height": 600})
+    # Without scripts: with them, trying a filter changes a part of the page.
+    page = browser.new_page(viewport={"width": 240, "height": 600}, java_script_enabled=False)
     posts: list[str] = []
     page.on("request", lambda request: posts.extend([request.url] * (request.method == "POST")))
     subscribed(app, page)
@@ -169,7 +209,7 @@ def test_results_reload_and_come_back_on_a_narrow_screen(app: Website, browser: 
         expect(page.get_by_text(text)).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 240
 
-    for button, said in (("Save", "Saved."), ("Try on the last days", "What this would")):
+    for button, said in (("Save", "Saved."), ("Try on the last 7 days", "What you would have got")):
         before = len(posts)
         page.get_by_role("button", name=button).click()
         expect_whole(said)
@@ -260,6 +300,7 @@ def paths(app: Website) -> dict[str, str]:
         "move": app.path("move", "1/new@example.org"),
         "preferences": prefer,
         "pause": f"{prefer}?pause=2",
+        "weekly": f"{prefer}?cadence=weekly",
         "unsubscribe": app.path("unsubscribe"),
         "edition": app.path("edition", f"1/{date.isoformat(DAY)}"),
         "archive": "/archive",
@@ -305,15 +346,16 @@ def test_every_page_is_accessible(app: Website, browser: Browser, scheme: str, w
         page.goto(f"{app.site}{path}")
         look(name)
     page.goto(f"{app.site}{app.path('preferences')}")
-    press("Try on the last days")
+    page.get_by_role("button", name="Try on the last 7 days").click()
+    expect(page.get_by_text("What you would have got")).to_be_visible()
     look("tried")
     page.get_by_label("Papers I never want").fill("((")
     press("Save")
     look("problems")
-    press("Pause")
+    press("2 weeks")
     look("paused")
-    page.get_by_label("I want to be forgotten").check()
-    press("Erase me")
+    page.get_by_label("delete my address").check()
+    press("Delete my data")
     look("erased")
     page.goto(f"{app.site}{app.path('confirm', '2')}")
     press("Confirm")

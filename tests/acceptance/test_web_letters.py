@@ -120,12 +120,10 @@ def test_letter_links_show_actions_and_buttons_perform_them(app: Website) -> Non
     assert app.reader().subscriber == subscriber(ADA)
     for weeks in ("1", "2", "4"):
         assert f'name="weeks" value="{weeks}"' in app.get(offers[f"pause={weeks}"]).body
-    assert 'value="Vision" checked' in app.get(offers["more=Vision"]).body
-    assert "More of Vision: it is ticked below." in app.get(offers["more=Vision"]).text
-    assert "Less of Vision: it is not ticked below." in app.get(offers["less=Vision"]).text
+    assert "you get all of Vision" in app.get(offers["more=Vision"]).text
     app.post(offers["more=Vision"], {"do": "save", "topics": "Vision"})
     assert app.reader().subscriber.filter.topics == ("Vision",)
-    assert 'value="Vision" checked' not in app.get(offers["less=Vision"]).body
+    assert "Vision is your only topic." in app.get(offers["less=Vision"]).text
 
 
 def test_unsubscribe_page_offers_less_instead(app: Website) -> None:

@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import StoreError, TemplateError
-from newsletter.model import IdentifiedItem, Publication, Reader, Status, Summary
+from newsletter.model import Filter, IdentifiedItem, Publication, Reader, Status, Summary, Topic
+from newsletter.papers.filters import parse_rule
 from newsletter.readers.joining import Joining
 from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore
@@ -223,6 +224,7 @@ def test_filter_is_tried_on_recent_days_without_saving(app: Website) -> None:
     answer = app.post(app.path("preferences"), {"include": '"arxiv:2"', "do": "try"})
     assert "1 of 2" in answer.text
     assert "About arxiv:2" in answer.text
+    assert re.search(r'<output id="count">\s*About 1 paper a day', answer.body)
     assert app.reader().subscriber == subscriber(ADA)
 
 
@@ -257,9 +259,9 @@ def test_pause_link_asks_and_button_pauses(app: Website) -> None:
     ada(app, timezone="Asia/Tokyo")
     page = app.path("preferences")
     offered = app.get(f"{page}?pause=2")
-    assert "Pause your letters for 2 weeks?" in offered.text
+    assert "Pause your emails for 2 weeks?" in offered.text
     assert app.reader().subscriber.paused_until is None
-    assert "Pause your letters" not in app.get(f"{page}?pause=520").text
+    assert "Pause your emails" not in app.get(f"{page}?pause=520").text
     app.post(f"{page}?pause=2", {"do": "pause", "weeks": "2"})
     assert app.reader().subscriber.paused_until == date(2026, 8, 17)
     assert "until Monday, 17 August 2026" in app.get(page).text
@@ -269,8 +271,54 @@ def test_pause_link_asks_and_button_pauses(app: Website) -> None:
     assert app.reader().subscriber.paused_until is None
     assert app.post(page, {"do": "pause", "weeks": "520"}).status == 400
     assert app.post(page, {"do": "dance"}).status == 400
-    assert 'value="weekly" selected' in app.get(f"{page}?cadence=weekly").body
+
+
+def test_weekly_link_asks_once_with_one_button(app: Website) -> None:
+    ada(app)
+    page = app.path("preferences")
+    asked = app.get(f"{page}?cadence=weekly")
+    assert "Get N once a week?" in asked.text
+    assert re.findall(r"<button[^>]*>([^<]+)", asked.body) == ["Weekly instead"]
     assert app.reader().subscriber.cadence is None
+    done = app.post(page, {"do": "weekly", "weeks": ""})
+    assert "You get one email a week from now on." in done.text
+    assert app.reader().subscriber.cadence == "weekly"
+    again = app.get(f"{page}?cadence=weekly").text
+    assert ("You already get one email a week." in again, "once a week?" in again) == (True, False)
+
+
+NOTICES = r'class="said[^"]*"'
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "query", "said"),
+    [
+        ({}, "confirmed", "", None),
+        ({"filter": Filter(include=(parse_rule("agents, work"),))}, "confirmed", "", None),
+        ({}, "confirmed", "?done=saved", "Saved."),
+        ({"paused_until": date(2026, 9, 1)}, "confirmed", "?done=paused", "Your emails are paused"),
+        ({"paused_until": date(2026, 9, 1)}, "unsubscribed", "?done=saved", "not subscribed"),
+        ({"filter": Filter(topics=("Gone",))}, "unsubscribed", "?more=Vision", "not subscribed"),
+        ({}, "waiting", "?done=saved", "approves new readers"),
+        ({}, "blocked", "", "You get no emails at this address"),
+        ({"filter": Filter(topics=("Gone",))}, "confirmed", "", "no longer offers any topic"),
+        ({}, "confirmed", "?more=Vision", "You already get every paper"),
+    ],
+)
+def test_preferences_say_one_thing_at_a_time(
+    app: Website, fields: dict[str, Any], status: Status, query: str, said: str | None
+) -> None:
+    app.store.save_reader(subscriber(ADA, **fields), status=status, now=NOON)
+    page = app.get(app.path("preferences") + query)
+    assert len(re.findall(NOTICES, page.body)) == (said is not None)
+    assert said is None or said in page.text
+
+
+def test_reader_comes_back_from_the_preferences(app: Website) -> None:
+    app.store.save_reader(subscriber(ADA, summary="full"), status="unsubscribed", now=NOON)
+    assert "Check your inbox" in app.post(app.path("preferences"), {"do": "return"}).text
+    app.post(app.link(app.mail_to(ADA)))
+    assert (app.reader().status, app.reader().subscriber.summary) == ("confirmed", "full")
 
 
 def test_address_changes_once_the_new_one_confirms(app: Website) -> None:
@@ -291,12 +339,36 @@ def test_address_changes_once_the_new_one_confirms(app: Website) -> None:
 
 
 def test_more_and_less_of_a_topic_are_saved(app: Website) -> None:
-    ada(app)
-    page = app.path("preferences")
+    ada(app, filter=Filter(include=(parse_rule("LoRA"),)))
+    page, before = app.path("preferences"), app.reader().subscriber
     assert 'value="Vision" checked' in app.get(f"{page}?more=Vision").body
     assert 'value="Vision" checked' not in app.get(f"{page}?less=Vision").body
     assert app.get(f"{page}?more=<script>&less=%00").status == 200
-    assert app.reader().subscriber == subscriber(ADA)
+    assert app.reader().subscriber == before
+
+
+TOPICS = tuple(Topic(name, any=(parse_rule(name),)) for name in ("Vision", "Sound", "Code"))
+
+
+@pytest.mark.parametrize(
+    ("topics", "query", "ticked", "said"),
+    [
+        ((), "more=Vision", [], "You already get every paper, so you get all of Vision."),
+        (("Sound",), "more=Vision", ["Vision", "Sound"], "Vision is now selected. Save"),
+        (("Vision",), "more=Vision", ["Vision"], "You already follow Vision."),
+        ((), "less=Vision", ["Sound", "Code"], "Every topic but Vision is now selected."),
+        (("Vision", "Code"), "less=Vision", ["Code"], "Vision is no longer selected. Save"),
+        (("Vision",), "less=Vision", ["Vision"], "Vision is your only topic."),
+    ],
+)
+def test_more_or_less_never_turns_into_its_opposite(
+    topics: tuple[str, ...], query: str, ticked: list[str], said: str
+) -> None:
+    with open_website(topics=TOPICS) as app:
+        ada(app, filter=Filter(topics=topics))
+        page = app.get(f"{app.path('preferences')}?{query}")
+    assert re.findall(r'value="(\w+)" checked', page.body) == ticked
+    assert said in page.text
 
 
 def test_stored_data_is_shown_and_can_be_deleted(app: Website) -> None:

@@ -222,6 +222,18 @@ def test_papers_of_a_day_come_from_all_sources(store: Store) -> None:
     assert store.papers_listed(DAY - timedelta(days=1)) == ()
 
 
+def test_paper_counts_on_the_day_that_listed_it_first(store: Store) -> None:
+    ingest(store, entry("arxiv:1"))
+    for ahead in (1, 2):
+        days = timedelta(days=ahead)
+        again = [entry("arxiv:1"), entry(f"arxiv:{ahead + 1}")]
+        store.ingest(DAY + days, HEALTH, again, now=NOON + days)
+        assert keys(store.papers_listed(DAY + days, first=True)) == [f"arxiv:{ahead + 1}"]
+    later = timedelta(days=60)
+    store.ingest(DAY + later, HEALTH, [entry("arxiv:1")], now=NOON + later)
+    assert store.papers_listed(DAY + later, first=True) == ()
+
+
 def test_latest_source_health_is_stored(store: Store) -> None:
     before = SourceHealth("arXiv", "ok", "", NOON, NOON, 3, 90)
     after = SourceHealth("arXiv", "failed", "no\0 answer", NOON + timedelta(hours=1), NOON)

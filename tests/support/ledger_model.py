@@ -142,8 +142,10 @@ class ModelPapers:
         known = self._index.papers
         return tuple(known[n] for n in sorted(known) if n > after and known[n].first_seen >= since)
 
-    def papers_listed(self, day: date) -> tuple[Paper, ...]:
-        return tuple(self._index.papers[n] for n in sorted(self._read.get(day, ())))
+    def papers_listed(self, day: date, *, first: bool = False) -> tuple[Paper, ...]:
+        earlier = {n for at, numbers in self._read.items() if first and at < day for n in numbers}
+        listed = self._read.get(day, set()) - earlier
+        return tuple(self._index.papers[n] for n in sorted(listed))
 
 
 class ModelReaders(ModelPapers):

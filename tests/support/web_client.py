@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from typing import Any, Literal, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urldefrag, urlencode, urlsplit
 
 from starlette.routing import BaseRoute
 
@@ -125,7 +125,8 @@ class Website:
     def post(self, path: str, form: Mapping[str, object] | None = None, **headers: str) -> Response:
         """POST a form, and GET the page with its result, as a browser does."""
         answer = self.request("POST", path, form or {}, **headers)
-        return self.get(answer.headers["location"]) if answer.status == SEE_OTHER else answer
+        where = urldefrag(answer.headers.get("location", "")).url
+        return self.get(where) if answer.status == SEE_OTHER else answer
 
     def join(self, email: str = "ada@example.org", **fields: object) -> Response:
         """Subscribe an address."""

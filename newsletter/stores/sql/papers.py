@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from newsletter.model import (
     PublishedIssue,
     SourceHealth,
 )
+from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.identity import identify
 from newsletter.ports import Papers
 from newsletter.stores.logic import search_terms, search_text
@@ -111,8 +112,16 @@ class PaperQueries(Queries, Papers):
             return tuple(map(_paper, select_in(connection, query, PAPERS.number, numbers)))
 
     @override
-    def papers_listed(self, day: date) -> tuple[Paper, ...]:
-        query = sa.select(schema.papers).join(schema.readings).where(schema.readings.c.day == day)
+    def papers_listed(self, day: date, *, first: bool = False) -> tuple[Paper, ...]:
+        listed = schema.readings.c
+        query = sa.select(schema.papers).join(schema.readings).where(listed.day == day)
+        if first:
+            # No index has the days of a paper, but those of a few weeks are read quickly. A paper
+            # that was first seen before is too old to be sent.
+            oldest = day - MAX_PAPER_AGE
+            earlier = sa.select(listed.paper).where(listed.day >= oldest, listed.day < day)
+            since = datetime.combine(oldest, time.min, UTC)
+            query = query.where(PAPERS.number.not_in(earlier), PAPERS.first_seen >= since)
         with self._database.reading() as connection:
             return _load_papers(connection, query.order_by(PAPERS.number))
 
