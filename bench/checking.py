@@ -89,7 +89,7 @@ def _body(message: EmailMessage, kind: str) -> str:
 
 
 def _naive(name: str, day: Morning, fragments: IssueFragments, edition: Edition) -> str:
-    _, preheader = inbox_lines(fragments, (edition.papers, len(edition.papers)))
+    _, preheader = inbox_lines(fragments, (edition.papers, len(edition.papers), False))
     whole = in_one_pass(
         name,
         edition,

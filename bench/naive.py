@@ -1,6 +1,7 @@
 """The naive renderer: a letter as one template with loops, rendered in one pass."""
 
 from newsletter.letter.assembling import REASON_INDENT, shown_reason
+from newsletter.letter.inbox import topic_counts, topic_index
 from newsletter.letter.links import Links
 from newsletter.letter.views import paper_view, wrap
 from newsletter.model import BY_FILTER, OTHER, TOP, Edition, Issue, Publication, Summary
@@ -8,12 +9,15 @@ from newsletter.templates import HTML, TEXT, compile_mjml, find_folders, make_en
 
 SKELETON = """\
 {% block opening %}{% endblock %}
-{%- block papers %}{% endblock %}
-{%- with n = minutes %}
-    {%- if papers %}{% block minutes scoped %}{% endblock %}{% endif %}
-{%- endwith %}
-{%- with n = left_out %}{% if n %}{% block left_out scoped %}{% endblock %}{% endif %}{% endwith %}
+{%- if papers %}
+    {%- block papers %}{% endblock %}
+    {%- with n = minutes %}{% block minutes scoped %}{% endblock %}{% endwith %}
+    {%- with n = left_out %}
+        {%- if n %}{% block left_out scoped %}{% endblock %}{% endif %}
+    {%- endwith %}
+{%- endif %}
 {%- block dateline_end %}{% endblock %}
+{%- if index %}{% block index %}{% endblock %}{% endif %}
 {%- if not papers %}{% block quiet %}{% endblock %}{% endif %}
 {%- block masthead_end %}{% endblock %}
 {%- for name, topic, lead, cards, rows, rest in sections %}
@@ -61,6 +65,10 @@ def in_one_pass(
     views = [paper_view(paper.item, made.day) for paper in made.papers]
     reason = str if html else (lambda text: wrap(text, REASON_INDENT))
     length: Summary = whole.summary
+    counts, without = topic_counts(
+        whole, [*(topic.name for topic in made.topics), OTHER, BY_FILTER]
+    )
+    index = topic_index(dict(counts), without, "today")
     return (
         make_environment(where, sources, autoescape=html)
         .get_template(name)
@@ -69,6 +77,8 @@ def in_one_pass(
             day=made.day,
             missing=made.missing,
             preheader=preheader,
+            index=str(index) if html else wrap(index),
+            weekly=False,
             email=whole.to.email,
             links=links,
             n=len(whole.papers),

@@ -326,4 +326,5 @@ class Settings(Strict):
             operator=self.operator,
             bounces=self.bounces.address if self.bounces else None,
             timezone=self.timezone,
+            cadence=self.schedule.days,
         )

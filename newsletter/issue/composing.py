@@ -102,6 +102,12 @@ class IssueMasks:
         self.matching_rule = lru_cache(maxsize=65536)(self._matching_rule)
 
     @cached_property
+    def by_upvotes(self) -> tuple[int, ...]:
+        """The papers that have upvotes, those with the most first."""
+        votes = [count or 0 for count in self.matching.upvotes]
+        return tuple(i for i in sorted(range(len(votes)), key=lambda i: -votes[i]) if votes[i])
+
+    @cached_property
     def titles(self) -> tuple[str, ...]:
         """The papers' titles as people read them."""
         return tuple(tex_to_unicode(paper.item.title) for paper in self.issue.papers)

@@ -3,13 +3,28 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 from newsletter.issue.composing import IssueMasks
-from newsletter.issue.selecting import TopicGroup, group_by_topic, select_papers
-from newsletter.model import OTHER, TOP, Edition, Length, ReaderHistory, Recipient, Section, Summary
+from newsletter.issue.selecting import Selection, TopicGroup, group_by_topic, select_papers
+from newsletter.model import (
+    OTHER,
+    TOP,
+    TOP_TEN,
+    Days,
+    Edition,
+    Length,
+    ReaderHistory,
+    Recipient,
+    Section,
+    Subscriber,
+    Summary,
+)
 from newsletter.papers.topics import bit_indexes, first_bits
 
 LEAD_PAPERS = 3  # how many papers open a letter, before its topics
+WEEKLY_CARDS = 10  # how many papers open a weekly letter; the others are titles
+POPULAR_PAPERS = 3  # how many papers a letter names if none matched
 
 MIN_CARDS_FOR_LEADS = 6  # a shorter letter does without papers that open it
 MAX_HTML_BYTES = 102_400  # bytes of HTML that Gmail shows before it clips a message
@@ -35,13 +50,15 @@ class HtmlSizes:
 class EditionLimits:
     """What a letter may hold; ``max_items`` applies to readers who set no number themselves.
 
-    ``has_page`` says that "n more" links to a page with every paper of the edition.
+    ``has_page`` says that "n more" links to a page with every paper of the edition. ``cadence`` is
+    that of readers who chose none, None if no letter has a weekly form.
     """
 
     sizes: HtmlSizes
     max_items: int
     max_html: int = MAX_HTML_BYTES
     has_page: bool = False
+    cadence: Days | None = None
 
 
 def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLimits) -> Edition:
@@ -55,9 +72,9 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
     chosen, subscriber = selection.chosen, history.reader.subscriber
     wants, sizes = subscriber.filter, limits.sizes
     groups = group_by_topic(masks, wants, chosen)
-    max_cards = limits.max_items if wants.max_items is None else wants.max_items
-    if subscriber.summary == "titles":
-        max_cards = 0
+    to, cadence = Recipient.of(history.reader), limits.cadence
+    weekly = cadence is not None and to.is_weekly(masks.issue.day, cadence)
+    max_cards = _max_cards(subscriber, limits, weekly=weekly)
     corrections = history.corrected[-MAX_CORRECTIONS:] if chosen else ()  # no letter for them alone
     room = limits.max_html - sizes.frame
     if corrections:
@@ -65,8 +82,10 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
     waited = 0 if limits.has_page else chosen & selection.again
     fit = partial(_fit, groups, waited, max_cards, room, subscriber.summary, sizes)
     leads = cards = 0
-    if min(max_cards, chosen.bit_count()) >= MIN_CARDS_FOR_LEADS:
-        leads = _lead_papers(masks, groups, chosen)
+    cards_wanted = min(max_cards, chosen.bit_count())
+    if cards_wanted >= MIN_CARDS_FOR_LEADS:
+        ten = weekly and cards_wanted >= WEEKLY_CARDS
+        leads = _lead_papers(masks, groups, chosen, WEEKLY_CARDS if ten else LEAD_PAPERS)
         cards, rows = fit(leads)
     if leads == 0 or leads & ~cards:  # a section of the best three has three
         leads = 0
@@ -76,7 +95,7 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
     rest = chosen & ~shown
     unnamed = _unnamed(below, rest)
     return Edition(
-        to=Recipient.of(history.reader),
+        to=to,
         sections=(
             *_lead_section(groups, leads),
             *(_section(group, cards & ~leads, rows, rest) for group in below),
@@ -86,7 +105,24 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
         short=tuple(bit_indexes(selection.too_few_upvotes)),
         left_out=(selection.owed & ~chosen & ~selection.sent).bit_count(),
         corrections=corrections,
+        popular=() if chosen else _popular(masks, selection),
     )
+
+
+def _popular(masks: IssueMasks, selection: Selection) -> tuple[int, ...]:
+    """The most upvoted papers for a reader whom none matched: no excluded one, none sent before."""
+    offered = selection.owed & ~selection.sent & ~selection.excluded
+    offered &= ~masks.quarantined & ~masks.short
+    return tuple(islice((i for i in masks.by_upvotes if offered >> i & 1), POPULAR_PAPERS))
+
+
+def _max_cards(subscriber: Subscriber, limits: EditionLimits, *, weekly: bool) -> int:
+    """How many papers have a card in this reader's letter, at most."""
+    if subscriber.summary == "titles":
+        return 0
+    if subscriber.filter.max_items is not None:
+        return subscriber.filter.max_items
+    return min(limits.max_items, WEEKLY_CARDS) if weekly else limits.max_items
 
 
 def _fit(
@@ -173,18 +209,18 @@ def _mask(indexes: Iterable[int]) -> int:
     return sum([1 << index for index in indexes])
 
 
-def _lead_papers(masks: IssueMasks, groups: Sequence[TopicGroup], chosen: int) -> int:
+def _lead_papers(masks: IssueMasks, groups: Sequence[TopicGroup], chosen: int, count: int) -> int:
     """The best papers, the last of them from a second topic if the others are all from one.
 
     Where enough papers have upvotes or comments, those lead: of the others nobody knows yet.
     """
     noticed = chosen & masks.noticed
-    leads = first_bits(noticed if noticed.bit_count() >= LEAD_PAPERS else chosen, LEAD_PAPERS)
+    leads = first_bits(noticed if noticed.bit_count() >= count else chosen, count)
     for group in groups:
         if not leads & ~group.papers:
             topics = sum(other.papers for other in groups if other.name != OTHER)
             elsewhere = first_bits(topics & ~group.papers, 1)
-            return first_bits(leads, LEAD_PAPERS - 1) | elsewhere if elsewhere else leads
+            return first_bits(leads, count - 1) | elsewhere if elsewhere else leads
     return leads
 
 
@@ -199,7 +235,8 @@ def _lead_section(groups: Sequence[TopicGroup], leads: int) -> tuple[Section, ..
         return ()
     reasons = {i: group.reasons[i] for group in groups for i in bit_indexes(group.papers & leads)}
     cards = tuple(bit_indexes(leads))
-    return (Section(TOP, cards, because=tuple(map(reasons.__getitem__, cards)), leads=True),)
+    name = TOP_TEN if len(cards) == WEEKLY_CARDS else TOP
+    return (Section(name, cards, because=tuple(map(reasons.__getitem__, cards)), leads=True),)
 
 
 def _section(group: TopicGroup, cards: int, rows: int, rest: int) -> Section:

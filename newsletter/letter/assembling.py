@@ -4,7 +4,7 @@ What readers share is encoded once, when a letter first needs it. A letter then 
 their index; only the values of its own reader are encoded for it alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Generic, TypeVar
@@ -20,7 +20,15 @@ from newsletter.letter.fragments import (
     PartFragments,
     placeholder,
 )
-from newsletter.letter.inbox import NAMED, SUBJECT_WIDTH, name_papers, preheader
+from newsletter.letter.inbox import (
+    NAMED,
+    SUBJECT_WIDTH,
+    name_papers,
+    preheader,
+    quiet_preheader,
+    topic_counts,
+    topic_index,
+)
 from newsletter.letter.links import Links
 from newsletter.letter.views import printable, wrap
 from newsletter.model import Edition, Length, Recipient, Rendering
@@ -39,8 +47,10 @@ _MAX_CACHED = 1_024  # values in a cache before it starts over; most readers sha
 
 _SEPARATOR = "\ue002"  # joins values that are escaped together; none of them contains it
 
-_COUNTS = {name: placeholder(name) for name in ("papers", "minutes", "left_out", "more")}
-_PREHEADER, _NAMES = placeholder("preheader"), placeholder("names")
+_COUNTS = {
+    name: placeholder(name) for name in ("papers", "minutes", "left_out", "more", "unmatched")
+}
+_PREHEADER, _NAMES, _INDEX = map(placeholder, ("preheader", "names", "index"))
 _PERSONAL = tuple(
     map(placeholder, ("email", "name", "preferences", "pause", "weekly", "unsubscribe", "edition"))
 )
@@ -64,12 +74,14 @@ class _Cache(dict[K, T]):
 class CompiledPart(Generic[Piece]):
     """The :class:`PartFragments` of one part, encoded.
 
-    ``card_ends`` has, for the text of a reason, everything that follows the card it belongs to;
-    ``lead_ends`` the same for the papers that open a letter. ``more_in`` has the end of a section,
-    by its name and the number of its papers without room.
+    ``weekly`` is the ``frame`` of weekly letters. ``card_ends`` has, for the text of a reason,
+    everything that follows the card it belongs to; ``lead_ends`` the same for the papers that open
+    a letter. ``more_in`` has the end of a section, by its name and the number of its papers without
+    room.
     """
 
     frame: Mapping[str, tuple[Piece, ...]]
+    weekly: Mapping[str, tuple[Piece, ...]]
     counts: Mapping[str, tuple[tuple[Piece, ...], ...]]
     headings: Mapping[str, tuple[Piece, ...]]
     cards: Mapping[Length, tuple[Piece, ...]]
@@ -88,6 +100,7 @@ class CompiledIssue(Generic[Piece]):
         self.machine_written = frozenset(fragments.machine_written)
         self.pieces = _Cache(encode)
         self.inbox = _Cache(partial(inbox_lines, fragments))
+        self.indexes = _Cache(_indexes)
         self.html = self._compile(fragments.html, _html_reason)
         self.text = self._compile(fragments.text, _text_reason)
 
@@ -106,8 +119,11 @@ class CompiledIssue(Generic[Piece]):
             shown = show_reason(shown_reason(reason, leads=leads))
             return encode(f"{before}{shown}{after}{end}" if shown else end)
 
+        frame = {name: compiled(fragment) for name, fragment in part.frame.items()}
+        weekly = {name: compiled(fragment) for name, fragment in part.weekly.items()}
         return CompiledPart(
-            frame={name: compiled(fragment) for name, fragment in part.frame.items()},
+            frame=frame,
+            weekly=frame | weekly,
             counts={name: tuple(map(compiled, forms)) for name, forms in part.counts.items()},
             headings={name: compiled(fragment) for name, fragment in part.headings.items()},
             # A length that no reader chose is never encoded.
@@ -165,17 +181,22 @@ def assemble_letter(
 ) -> AssembledLetter[Piece]:
     """One reader's letter, in the issue's pieces; ``links`` are the reader's own."""
     fragments, papers = compiled.fragments, edition.papers
+    weekly = edition.to.is_weekly(fragments.day, fragments.publication.cadence)
     counts = {
         "papers": len(papers),
         "minutes": _minutes(fragments, edition) if papers else 0,
         "left_out": edition.left_out,
         "more": len(edition.more) + len(edition.waiting) - _placed(fragments, edition),
+        "unmatched": 0 if papers else edition.left_out,
     }
     by_machine = edition.summary == "brief" and any(
         not section.leads and not compiled.machine_written.isdisjoint(section.cards)
         for section in edition.sections
     )
-    subject, preheader = compiled.inbox[papers[: 2 * NAMED], len(papers)]
+    subject, preheader = compiled.inbox[papers[: 2 * NAMED], len(papers), weekly]
+    if edition.popular and fragments.names:
+        preheader = quiet_preheader(fragments.names[edition.popular[0]], edition.left_out)
+    index, html_index = compiled.indexes[(*topic_counts(edition, fragments.html.headings), weekly)]
     personal = _personal(edition.to, links)
     escaped = _escape_all(personal)
     text_values = _encode_personal(compiled, personal)
@@ -186,10 +207,13 @@ def assemble_letter(
         text_values[place] = html_values[place] = pieces[str(count)]
     text_values[pieces[_PREHEADER]] = pieces[preheader]
     html_values[pieces[_PREHEADER]] = pieces[_escape(preheader)]
+    text_values[pieces[_INDEX]] = compiled.encode(index)
+    html_values[pieces[_INDEX]] = compiled.encode(html_index)
+    shown = {name for name, is_shown in (("index", index), ("machine", by_machine)) if is_shown}
     return AssembledLetter(
         subject=subject,
-        html=_assemble_part(compiled.html, edition, counts, html_values, by_machine=by_machine),
-        text=_assemble_part(compiled.text, edition, counts, text_values, by_machine=by_machine),
+        html=_assemble_part(compiled.html, edition, counts, html_values, shown, weekly=weekly),
+        text=_assemble_part(compiled.text, edition, counts, text_values, shown, weekly=weekly),
     )
 
 
@@ -223,21 +247,25 @@ def _assemble_part(
     edition: Edition,
     counts: Mapping[str, int],
     values: Mapping[Piece, Piece],
+    shown: Collection[str],
     *,
-    by_machine: bool,
+    weekly: bool,
 ) -> list[Piece]:
     """The pieces in their order; cards, rows and reasons have no placeholders to fill.
 
-    ``by_machine``: a card shows a sentence that a machine wrote, and the foot says so.
+    ``shown`` are those of the blocks ``index`` and ``machine`` (the foot says that a machine wrote
+    sentences of the letter) that it has. Blocks that an earlier version did not store are left out.
     """
-    frame = part.frame
+    frame = part.weekly if weekly else part.frame
     before = [*frame["opening"]]
     for name in ("papers", "minutes", "left_out"):
-        if counts[name] or name == "papers":
+        if edition.papers and counts[name]:
             before += part.counts[name][min(counts[name], 2)]
     before += frame["dateline_end"]
+    if "index" in shown:
+        before += frame.get("index", ())
     if not counts["papers"]:
-        before += frame["quiet"]
+        before += _quiet(part, frame, edition)
     before += frame["masthead_end"]
     after = [*part.counts["more"][min(counts["more"], 2)]] if counts["more"] else []
     if edition.corrections:
@@ -245,7 +273,7 @@ def _assemble_part(
         after += [part.corrections[index] for index in edition.corrections]
         after += frame["corrections_end"]
     after += frame["ending"]
-    if by_machine:
+    if "machine" in shown:
         after += frame.get("machine", ())
     after += frame.get("foot", ())  # in letters of earlier versions it was the end of the ending
 
@@ -253,6 +281,32 @@ def _assemble_part(
         return [value for value in map(values.get, pieces, pieces) if value]
 
     return [*filled(before), *_sections(part, edition, filled), *filled(after)]
+
+
+def _quiet(
+    part: CompiledPart[Piece], frame: Mapping[str, tuple[Piece, ...]], edition: Edition
+) -> Sequence[Piece]:
+    """What stands in place of papers: that there are none, or that none matched."""
+    if not edition.left_out or "unmatched" not in part.counts:
+        return frame["quiet"]
+    popular = [part.rows[paper] for paper in edition.popular]
+    return (
+        *part.counts["unmatched"][min(edition.left_out, 2)],
+        *(frame["popular"] if popular else ()),
+        *popular,
+        *frame["loosen"],
+    )
+
+
+def _indexes(
+    key: tuple[tuple[tuple[str, int], ...], tuple[str, ...], bool],
+) -> tuple[str, str]:
+    """The index of topics with these counts, as text and as HTML."""
+    counts, without, weekly = key
+    when = "this week" if weekly else "today"
+    names = {printable(name): count for name, count in counts}
+    line = topic_index(names, list(map(printable, without)), when)
+    return wrap(line), _escape(line)
 
 
 def _sections(
@@ -298,12 +352,18 @@ def _by_lead(by_length: Mapping[Length, T], edition: Edition) -> tuple[T, T]:
     return by_length[summary], by_length[lead_length(summary)]
 
 
-def inbox_lines(fragments: IssueFragments, key: tuple[Sequence[int], int]) -> tuple[Fragment, str]:
-    """The subject and the preheader of a letter; its first papers, and how many it has, decide."""
-    papers, total = key
+def inbox_lines(
+    fragments: IssueFragments, key: tuple[Sequence[int], int, bool]
+) -> tuple[Fragment, str]:
+    """The subject and the preheader of a letter.
+
+    Its first papers, how many it has, and whether it is a weekly one decide.
+    """
+    papers, total, weekly = key
     if not papers:
         return (fragments.quiet_subject,), fragments.quiet_preheader
-    alone, several = fragments.subjects[papers[0]]
+    subjects = fragments.weekly_subjects if weekly else fragments.subjects
+    alone, several = (subjects or fragments.subjects)[papers[0]]
     values, named = {_COUNTS["more"]: str(total - 1)}, 1
     if fragments.names:
         names = [fragments.names[paper] for paper in papers]

@@ -25,6 +25,7 @@ _MAX_LINK_BYTES = 110  # most bytes of a signed link without its site
 _MAX_MAILTO_BYTES = 160  # most bytes of a signed request by email without its mailbox
 
 _PER_SECTION = frozenset({"because", "card_end", "closing"})  # blocks repeated in each section
+_QUIET = frozenset({"quiet", "popular", "loosen", "unmatched"})  # of letters without papers
 _CORRECTIONS = frozenset({"corrections", "corrections_end"})  # blocks of letters that have some
 
 
@@ -40,9 +41,10 @@ def placeholder(name: str) -> str:
 _STORED_PLACEHOLDER = {0xE000: None, 0xE001: None}  # leaves a placeholder's name, as it is stored
 
 _MAX_BYTES = {
-    **dict.fromkeys(map(placeholder, ("papers", "minutes", "left_out", "more")), 6),
+    **dict.fromkeys(map(placeholder, ("papers", "minutes", "left_out", "more", "unmatched")), 6),
     **dict.fromkeys(map(placeholder, ("email", "name")), 320),
     placeholder("preheader"): 560,
+    placeholder("index"): 480,
 }
 """Most bytes of HTML that replace a placeholder; the placeholders not listed are links."""
 
@@ -59,6 +61,8 @@ class PartFragments:
     corrections: tuple[str, ...] = ()  # of every correction, by its index in the issue
     more_in: Mapping[str, Fragment] = field(default_factory=dict)
     """A section's number of papers without room, by its name; earlier versions stored none."""
+    weekly: Mapping[str, Fragment] = field(default_factory=dict)
+    """The blocks around the papers that are others in a weekly letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,19 @@ class IssueFragments:
     words: Mapping[Length, tuple[int, ...]]  # the number of words on every paper's card
     machine_written: tuple[int, ...] = ()  # the papers whose ``brief`` card has the source's words
     names: tuple[Names, ...] = ()  # of every paper, for subjects and preheaders
+    weekly_subjects: tuple[tuple[Fragment, Fragment], ...] = ()  # as ``subjects``
 
     @property
     def sizes(self) -> HtmlSizes:
         """The bytes of HTML by which an edition is limited."""
         part = self.html
-        special = _PER_SECTION | _CORRECTIONS
-        frame = [fragment for name, fragment in part.frame.items() if name not in special]
-        counts = [forms[-1] for forms in part.counts.values()]
+        special = _PER_SECTION | _CORRECTIONS | _QUIET
+        frame = [
+            max((fragment, part.weekly.get(name, fragment)), key=self._max_bytes)
+            for name, fragment in part.frame.items()
+            if name not in special
+        ]
+        counts = [forms[-1] for name, forms in part.counts.items() if name not in special]
         card_end = self._max_bytes(part.frame["card_end"])
         closing = self._max_bytes(part.frame["closing"])
         return HtmlSizes(
@@ -144,14 +153,13 @@ class IssueFragments:
             signed_by=fields["signed_by"],
             html=_load_part(fields["html"]),
             text=_load_part(fields["text"]),
-            subjects=tuple(
-                (_load_fragment(alone), _load_fragment(more)) for alone, more in fields["subjects"]
-            ),
+            subjects=_load_subjects(fields["subjects"]),
             quiet_subject=fields["quiet_subject"],
             preheaders=tuple(map(tuple, fields["preheaders"])),
             quiet_preheader=fields["quiet_preheader"],
             words={length: tuple(words) for length, words in _with_brief(fields["words"]).items()},
             machine_written=tuple(fields.get("machine_written", ())),
+            weekly_subjects=_load_subjects(fields.get("weekly_subjects", ())),
             names=tuple((title, name, short) for title, name, short in fields.get("names", ())),
         )
 
@@ -198,7 +206,14 @@ def _load_part(fields: Mapping[str, Any]) -> PartFragments:
         rows=tuple(fields["rows"]),
         corrections=tuple(fields.get("corrections", ())),
         more_in=_load_fragments(fields.get("more_in", {})),
+        weekly=_load_fragments(fields.get("weekly", {})),
     )
+
+
+def _load_subjects(
+    stored: Sequence[Sequence[Sequence[str]]],
+) -> tuple[tuple[Fragment, Fragment], ...]:
+    return tuple((_load_fragment(alone), _load_fragment(more)) for alone, more in stored)
 
 
 def _load_fragments(stored: Mapping[str, Sequence[str]]) -> dict[str, Fragment]:

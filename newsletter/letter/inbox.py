@@ -1,7 +1,9 @@
-"""What an inbox shows of a letter before it is opened: its subject and its preheader."""
+"""The lines that say what is in a letter: its subject, its preheader, and its index of topics."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from newsletter.issue.composing import name_reason, quotes_own_rule
+from newsletter.model import BY_FILTER, OTHER, Edition
 from newsletter.text import short_title, shorten
 
 SUBJECT_WIDTH = 78  # characters of a subject (RFC 5322, 2.1.1: what a line should have at most)
@@ -11,6 +13,9 @@ PREHEADER = (40, 110)
 
 An inbox fills a shorter one up with the letter's masthead and cuts a longer one off.
 """
+
+_INDEX_WIDTH = 92  # characters of two lines at 360 pixels
+_BETWEEN = "\u00a0· "  # no line begins with the dot
 
 Names = tuple[str, str, str]
 """How a paper may be called, the longest name first: in a preheader, in a subject with others."""
@@ -56,6 +61,60 @@ def preheader(papers: Sequence[Names], about_first: str) -> str:
     if len(line) < least:
         line = f"{line} — {about_first}" if line else about_first
     return shorten(line, most)
+
+
+def quiet_preheader(popular: Names, unmatched: int) -> str:
+    """A preheader for a letter without papers, on the most upvoted one that did not match."""
+    if unmatched == 1:
+        return shorten(f"The only new paper did not match: {popular[0]}", PREHEADER[1])
+    line = f"None of the {unmatched} new papers matched. The most upvoted: {popular[0]}"
+    return shorten(line, PREHEADER[1])
+
+
+TopicCounts = tuple[tuple[tuple[str, int], ...], tuple[str, ...]]
+"""How many papers each topic has; and the topics that have none."""
+
+
+def topic_counts(edition: Edition, known: Collection[str]) -> TopicCounts:
+    """The counts of an edition's topics, and those followed that have no paper of it.
+
+    They are in the reader's order, and then in that of ``known``, all topics of the issue. The
+    papers that open the letter count for their topics.
+    """
+    counts: dict[str, int] = {}
+    for section in edition.sections:
+        if section.leads:
+            for reason in section.because:
+                name = BY_FILTER if quotes_own_rule(reason) else name_reason(reason) or OTHER
+                counts[name] = counts.get(name, 0) + 1
+        else:
+            below = len(section.papers) + section.more
+            counts[section.name] = counts.get(section.name, 0) + below
+    if not counts:
+        return (), ()
+    followed = [topic for topic in edition.to.topics if topic in known]
+    order = dict.fromkeys((*followed, *known))
+    without = tuple(topic for topic in followed if topic not in counts)
+    return tuple((name, counts[name]) for name in order if name in counts), without
+
+
+def topic_index(counts: Mapping[str, int], without: Sequence[str], when: str) -> str:
+    """How many papers each topic has, in two lines on a phone: ``Agents 8 · Speech none today``.
+
+    ``without`` are topics that have none; ``when`` is today or this week. What does not fit is
+    counted. A single entry says no more than the masthead: then the index is empty.
+    """
+    if len(counts) + len(without) <= 1:
+        return ""
+    entries = [f"{name}\u00a0{count}" for name, count in counts.items()]
+    last = [f"{', '.join(without)} none {when}"] if without else []
+    if len(without) > 1 and len(_BETWEEN.join(entries + last)) > _INDEX_WIDTH:
+        last = [f"{len(without)} topics none {when}"]
+    shown = list(entries)
+    while len(line := _BETWEEN.join(shown + last)) > _INDEX_WIDTH and len(shown) > 1:
+        shown.pop()
+        last = [f"{len(entries) - len(shown)} more topics", *last[len(last) - bool(without) :]]
+    return shorten(line, _INDEX_WIDTH)
 
 
 def _joined(names: Sequence[str]) -> str:

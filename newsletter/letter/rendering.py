@@ -18,23 +18,23 @@ from newsletter.letter.views import (
     paper_view,
     printable,
 )
-from newsletter.model import BY_FILTER, OTHER, TOP, Issue, Length, Publication, Rendering
+from newsletter.model import BY_FILTER, OTHER, TOP, TOP_TEN, Issue, Length, Publication, Rendering
 
 LENGTHS: tuple[Length, ...] = ("short", "brief", "full", "titles", "lead")
 """Each length a card is rendered in: those a reader may choose, and that of the lead papers."""
 
 FRAME = (
-    "opening", "dateline_end", "quiet", "masthead_end", "because", "card_end", "closing",
-    "corrections", "corrections_end", "ending", "machine", "foot",
+    "opening", "dateline_end", "index", "quiet", "popular", "loosen", "masthead_end", "because",
+    "card_end", "closing", "corrections", "corrections_end", "ending", "machine", "foot",
 )  # fmt: skip
-"""The blocks rendered once an issue."""
+"""The blocks rendered once an issue, and again for weekly letters."""
 
-COUNTS = ("papers", "minutes", "left_out", "more")  # blocks rendered for 0, for 1, for more
+COUNTS = ("papers", "minutes", "left_out", "more", "unmatched")  # rendered for 0, for 1, for more
 BLOCKS = frozenset(
     {*FRAME, *COUNTS, "heading", "card", "row", "more_in", "correction"}
 )  # a part's template has them all
 
-QUIET = "Nothing new matches what you follow; the next letter comes with the next papers."
+QUIET = "Nothing new matches your topics and filters. The next email comes with new papers."
 
 NOTES: Mapping[str, tuple[str, ...]] = {
     "confirm": ("confirm", "hours"),
@@ -95,6 +95,7 @@ class _RenderedPaper:
     html: tuple[str, ...] = ("",) * (len(LENGTHS) + 1)
     text: tuple[str, ...] = ("",) * (len(LENGTHS) + 1)
     subject: tuple[Fragment, Fragment] = (("",), ("",))
+    weekly_subject: tuple[Fragment, Fragment] = (("",), ("",))
     error: str = ""
 
 
@@ -125,7 +126,8 @@ def render_issue(
     views = _view_papers(issue, trends)
     papers = [_render_paper(view, templates, context) if view else _NOTHING for view in views]
     corrections = [correction_view(correction) for correction in issue.corrections]
-    names = list(dict.fromkeys([TOP, *(topic.name for topic in issue.topics), OTHER, BY_FILTER]))
+    topics = [topic.name for topic in issue.topics]
+    names = list(dict.fromkeys([TOP, TOP_TEN, *topics, OTHER, BY_FILTER]))
     day = longdate(issue.day)
     fragments = IssueFragments(
         publication=publication,
@@ -139,6 +141,7 @@ def render_issue(
             templates.text, context, names, [paper.text for paper in papers], corrections
         ),
         subjects=tuple(paper.subject for paper in papers),
+        weekly_subjects=tuple(paper.weekly_subject for paper in papers),
         quiet_subject=_frame_block(templates.subject, None, context, paper=None, names="", more=0),
         preheaders=tuple((view.preheader(day) if view else "",) for view in views),
         names=tuple(paper_names(view.title if view else "") for view in views),
@@ -227,10 +230,11 @@ def _printable_publication(publication: Publication) -> Publication:
 
 def _issue_context(issue: Issue, publication: Publication) -> Context:
     """What every block may name: the issue, and placeholders for what is the reader's own."""
-    reader = ("email", "name", "preheader")
+    reader = ("email", "name", "preheader", "index")
     return {
         "publication": publication,
         "day": issue.day,
+        "weekly": False,
         "missing": tuple(map(printable, issue.missing)),
         **{name: placeholder(name) for name in reader},
         "links": {name: placeholder(name) for name in ISSUE_LINKS},
@@ -239,19 +243,24 @@ def _issue_context(issue: Issue, publication: Publication) -> Context:
 
 def _render_paper(view: PaperView, templates: LetterTemplates, context: Context) -> _RenderedPaper:
     context = {**context, "paper": view}
-    alone = {**context, "names": view.title, "more": 0}
-    several = {**context, "names": placeholder("names"), "more": placeholder("more")}
     try:
         return _RenderedPaper(
             html=tuple(_cards_and_row(templates.html, view, context)),
             text=tuple(_cards_and_row(templates.text, view, context)),
-            subject=(
-                _split(_render_block(templates.subject, None, alone)),
-                _split(_render_block(templates.subject, None, several)),
-            ),
+            subject=_subjects(templates.subject, context),
+            weekly_subject=_subjects(templates.subject, {**context, "weekly": True}),
         )
     except RenderError as error:
         return _RenderedPaper(error=str(error))
+
+
+def _subjects(template: jinja2.Template, context: Context) -> tuple[Fragment, Fragment]:
+    """The subject of a letter that a paper leads: of that paper alone, and with more."""
+    several = {name: placeholder(name) for name in ("names", "more")}
+    return (
+        _split(_render_block(template, None, {**context, "names": "", "more": 0})),
+        _split(_render_block(template, None, {**context, **several})),
+    )
 
 
 def _cards_and_row(template: jinja2.Template, view: PaperView, context: Context) -> Iterator[str]:
@@ -276,7 +285,7 @@ def _render_part(
         return _split(_frame_block(template, name, context, **more))
 
     def heading(name: str) -> Fragment:
-        topic = "" if name in {TOP, OTHER, BY_FILTER} else name
+        topic = "" if name in {TOP, TOP_TEN, OTHER, BY_FILTER} else name
         return block("heading", name=printable(name), topic=topic)
 
     def more_in(name: str) -> Fragment:
@@ -286,8 +295,13 @@ def _render_part(
         return block(name, n=0), block(name, n=1), block(name, n=placeholder(name))
 
     *cards, rows = zip(*papers, strict=True) if papers else [()] * (len(LENGTHS) + 1)
+    frame, weekly = (
+        {name: block(name, because=placeholder("because"), weekly=weekly) for name in FRAME}
+        for weekly in (False, True)
+    )
     return PartFragments(
-        frame={name: block(name, because=placeholder("because")) for name in FRAME},
+        frame=frame,
+        weekly={name: block for name, block in weekly.items() if block != frame[name]},
         counts={name: forms(name) for name in COUNTS},
         headings={name: heading(name) for name in names},
         more_in={name: more_in(name) for name in names},

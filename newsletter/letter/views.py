@@ -44,6 +44,13 @@ def longdate(day: date) -> str:
     return f"{day:%A}, {day.day} {day:%B} {day.year}"
 
 
+def week(day: date) -> str:
+    """The seven days that end with this one, as people write them."""
+    first = day - timedelta(days=6)
+    last = f"{day.day} {day:%B}"
+    return f"{first.day}–{last}" if first.month == day.month else f"{first.day} {first:%B} – {last}"  # noqa: RUF001 - a range
+
+
 def printable(text: str) -> str:
     """A text without characters that cannot be printed or encoded.
 
@@ -89,6 +96,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "language": language,
     "longdate": longdate,
     "shorten": shorten,
+    "week": week,
     "wrap": wrap,
 }
 """The filters that templates may use besides Jinja's own."""

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from email.utils import parseaddr
 
+from newsletter.model.cadences import CADENCES, Cadence, Days
 from newsletter.model.papers import Correction, Paper
 from newsletter.model.readers import Reader, Summary, Term, Topic
+
+_WEEK = timedelta(weeks=1)
 
 OTHER = "Other"  # the section of papers that are in no topic
 
@@ -15,6 +18,8 @@ BY_FILTER = "Your filters"
 
 TOP = "Top three"
 """The section that opens a letter: its best papers, each with more of its abstract."""
+
+TOP_TEN = "Top ten"  # the same of a weekly letter
 
 EVERY_PAPER = "every paper"  # why a reader without topics and rules gets a paper
 
@@ -25,7 +30,7 @@ class Publication:
 
     ``url`` is where the readers' pages are; without it letters have ``mailto:`` links only.
     ``bounces`` is the mailbox that bounces are read from, ``reply_to`` the
-    one for replies, as a header has it.
+    one for replies, as a header has it. ``cadence`` is for readers who chose none.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Publication:
     timezone: str = "UTC"
     language: str = "en"
     reply_to: str | None = None
+    cadence: Days = "daily"
 
     @property
     def domain(self) -> str:
@@ -151,18 +157,32 @@ class ReaderHistory:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The reader that a letter is for, and how much of each abstract they get."""
+    """The reader that a letter is for, and what they chose of its form.
+
+    ``topics`` are those they follow, in their order; ``cadence`` and ``day`` are as in
+    :class:`Subscriber`.
+    """
 
     id: int
     email: str
     name: str = ""
     summary: Summary = "short"
+    topics: tuple[str, ...] = ()
+    cadence: Cadence | None = None
+    day: int = 0
 
     @classmethod
     def of(cls, reader: Reader) -> "Recipient":
         """The recipient of this reader's letters."""
-        wants = reader.subscriber
-        return cls(reader.id, wants.email, wants.name, wants.summary)
+        own = reader.subscriber
+        topics = own.filter.topics
+        return cls(reader.id, own.email, own.name, own.summary, topics, own.cadence, own.day)
+
+    def is_weekly(self, day: date, default: Days) -> bool:
+        """Whether their letter of this day is about a week; ``default`` is the newsletter's."""
+        own = self.cadence
+        facts = CADENCES[default if own is None or own == "paused" else own]
+        return facts.longest_gap == _WEEK and facts.falls_on(day, self.day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +199,8 @@ class Edition:
             with the next issue.
         left_out: how many of the papers owed the reader's filter excluded.
         corrections: the issue's corrections at the end of the letter, as indexes.
+        popular: if no paper matched, the most upvoted ones. They are named and do not count as
+            sent.
     """
 
     to: Recipient
@@ -188,6 +210,7 @@ class Edition:
     waiting: tuple[int, ...] = ()
     left_out: int = 0
     corrections: tuple[int, ...] = ()
+    popular: tuple[int, ...] = ()
 
     @property
     def papers(self) -> tuple[int, ...]:
@@ -203,10 +226,14 @@ class Edition:
 
 @dataclass(frozen=True, slots=True)
 class PlannedEdition:
-    """What a freeze records for one reader: their history, and the edition composed from it."""
+    """What a freeze records for one reader: their history, and the edition composed from it.
+
+    ``even_empty``: they get a letter if no paper is in it.
+    """
 
     history: ReaderHistory
     edition: Edition
+    even_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from newsletter.issue.trends import REMEMBERED, find_trends
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import render_issue
 from newsletter.model import (
+    TOP_TEN,
     Coverage,
     Filter,
     Issue,
@@ -167,8 +168,13 @@ def load_histories(
 
 def limits_for(publisher: Publisher, fragments: IssueFragments) -> EditionLimits:
     """The limits of the letters that these fragments make."""
-    has_page = fragments.publication.url is not None
-    return EditionLimits(fragments.sizes, publisher.max_items, has_page=has_page)
+    publication = fragments.publication
+    return EditionLimits(
+        fragments.sizes,
+        publisher.max_items,
+        has_page=publication.url is not None,
+        cadence=publication.cadence if TOP_TEN in fragments.html.headings else None,
+    )
 
 
 def usable_readers(
@@ -223,7 +229,11 @@ def _plan_chunk(
         masks = masks_for(publisher, draft, readers)
         limits = limits_for(publisher, draft.fragments)
         return [
-            PlannedEdition(history, compose_edition(masks, history, limits))
+            PlannedEdition(
+                history,
+                compose_edition(masks, history, limits),
+                even_empty=publisher.when_empty == "send",
+            )
             for history in load_histories(publisher, readers, draft.issue)
         ]
     if alone:

@@ -25,17 +25,19 @@ ISSUE_MEANINGS: Mapping[str, str] = {
     "correction": "a withdrawn paper, or one with a new title",
     "day": "the date of the issue",
     "email": "the reader's address",
+    "index": "how many papers each of the reader's topics has",
     "lead": "whether the paper is one of the first, which are larger",
     "links": "the reader's own links; each is empty without `url`",
     "missing": "the names of the sources that could not be read",
     "more": "how many papers follow",
     "n": "the number in a block that counts: 0, 1, or more",
     "name": "the reader's name; in a heading, the topic's",
-    "names": "the names of the first papers, for the subject",
+    "names": "the first papers by name and how many more, for the subject",
     "paper": "the paper of a card, a row or the subject",
     "preheader": "the line beside the subject in an inbox",
     "summary": "the paper's abstract, as long as the reader wants it",
     "topic": "the topic of a heading; empty for other headings",
+    "weekly": "whether the email is about a week; known in the subject and around the papers",
 }
 """The variables of an issue's templates, each with its meaning; a block has those it needs."""
 

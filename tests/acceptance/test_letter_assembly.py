@@ -69,7 +69,7 @@ COUNTED = edition(
 def test_fragments_join_into_the_one_pass_rendering(whole: Edition) -> None:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
     rendering = render_letter(demo_fragments(), whole, links_to())
-    _, preheader = inbox_lines(demo_fragments(), (whole.papers, len(whole.papers)))
+    _, preheader = inbox_lines(demo_fragments(), (whole.papers, len(whole.papers), False))
     assert rendering.html == in_one_pass(
         HTML, whole, made, SITE, links_to(), preheader=preheader, minutes=1
     )

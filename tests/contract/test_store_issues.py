@@ -74,7 +74,7 @@ def test_frozen_edition_round_trips(store: Store) -> None:
     then = Subscriber(ada.subscriber.email, "Ada", wants, summary="full")
     history = ReaderHistory(replace(ada, subscriber=then, origin="store"), corrected=(0, 2))
     edition = Edition(
-        to=Recipient(ada.id, ada.subscriber.email, "Ada", "full"),
+        to=Recipient(ada.id, ada.subscriber.email, "Ada", "full", ("Experts",)),
         sections=(
             Section(
                 "Top three", (3, 1), because=("topic Experts: “MoE”", "include “LoRA”"), leads=True

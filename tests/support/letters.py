@@ -46,7 +46,11 @@ TINY_HTML = """\
 {% block minutes %}<i>{{ n }} min</i>{% endblock %}
 {% block left_out %}<i>{{ n }} out</i>{% endblock %}
 {% block dateline_end %}<hr>{% endblock %}
+{% block index %}<p>{{ index }}</p>{% endblock %}
 {% block quiet %}quiet{% endblock %}
+{% block unmatched %}<p>none of {{ n }}</p>{% endblock %}
+{% block popular %}<p>most upvoted</p>{% endblock %}
+{% block loosen %}<a href="{{ links.preferences }}">loosen</a>{% endblock %}
 {% block masthead_end %}</head>{% endblock %}
 {% block heading %}<h2>{{ name }}</h2>{% endblock %}
 {% block card %}<h3><a href="{{ paper.url }}">{{ paper.title }}</a></h3>{{ paper.byline }}

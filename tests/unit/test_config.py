@@ -45,7 +45,7 @@ def errors_of(text: str) -> list[str]:
 
 def test_few_settings_are_required() -> None:
     settings = read()
-    assert settings.publication == Publication("N", "N", "n@example.org")
+    assert settings.publication == Publication("N", "N", "n@example.org", cadence="weekdays")
     assert (settings.store, settings.schedule.days) == ("sqlite:///newsletter.db", "weekdays")
     assert (settings.smtp.security, settings.smtp.connections) == ("starttls", 8)
     assert settings.issue.max_items == 60

@@ -17,6 +17,7 @@ from newsletter.model import (
     EVERY_PAPER,
     OTHER,
     TOP,
+    TOP_TEN,
     Edition,
     Filter,
     Issue,
@@ -144,6 +145,47 @@ def test_top_three_come_from_two_topics_if_possible(last: str, leads: list[int])
     agents = (paper(n, "Agents", upvotes=90 - n) for n in range(1, 7))
     issue = issue_of(*agents, paper(7, last, upvotes=1))
     assert shown(issue, edition_of(issue, reader()))[TOP] == leads
+
+
+def weekly_reader(day: int, wants: Filter | None = None) -> Reader:
+    made = reader(wants=wants)
+    return replace(made, subscriber=replace(made.subscriber, cadence="weekly", day=day))
+
+
+def test_weekly_letter_opens_with_the_ten_best() -> None:
+    issue = issue_of(*(paper(n, f"Agents {n}", upvotes=90 - n) for n in range(1, 15)))
+    who, other_day = weekly_reader(DAY.weekday()), weekly_reader(DAY.weekday() + 1)
+    masks, limits = masks_of(issue), replace(limits_of(14), cadence="daily")
+    made = compose_edition(masks, ReaderHistory(who), limits)
+    assert [(s.name, len(s.cards), len(s.rows)) for s in made.sections] == [
+        (TOP_TEN, 10, 0),
+        ("Agents", 0, 4),
+    ]
+    for as_daily, limit in ((other_day, limits), (who, limits_of(14)), (reader(), limits)):
+        made = compose_edition(masks, ReaderHistory(as_daily), limit)
+        assert [len(s.cards) for s in made.sections] == [3, 11]
+    made = compose_edition(masks, ReaderHistory(reader()), replace(limits, cadence="weekly"))
+    assert made.sections[0].name == TOP_TEN  # the day of readers who chose none is Monday, as DAY
+
+
+@pytest.mark.parametrize(("most", "cards"), [(12, [10, 2]), (8, [3, 5]), (4, [4])])
+def test_weekly_reader_may_choose_how_many_cards(most: int, cards: list[int]) -> None:
+    issue = issue_of(*(paper(n, "Agents", upvotes=90 - n) for n in range(1, 15)))
+    who = weekly_reader(DAY.weekday(), Filter(max_items=most))
+    limits = replace(limits_of(14), cadence="daily")
+    made = compose_edition(masks_of(issue), ReaderHistory(who), limits)
+    assert [len(section.cards) for section in made.sections] == cards
+
+
+def test_empty_edition_names_the_most_upvoted() -> None:
+    issue = issue_of(*(paper(n, title, upvotes=n) for n, title in enumerate("abcdef")))
+    wants = Filter(include=(parse_rule("zebra"),), exclude=(parse_rule("e"),))
+    masks = masks_of(issue, wants)
+    history = ReaderHistory(reader(wants=wants, decided=-1), sent=frozenset({3}))
+    made = compose_edition(masks, history, limits_of(6))
+    assert [issue.papers[index].item.title for index in made.popular] == ["f", "c", "b"]
+    assert (made.papers, made.left_out) == ((), 5)
+    assert edition_of(FIVE, reader()).popular == ()
 
 
 def test_topic_named_other_loses_no_paper() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.letter.inbox import SUBJECT_WIDTH, name_papers, paper_names, preheader
+from newsletter.letter.inbox import SUBJECT_WIDTH, name_papers, paper_names, preheader, topic_index
 from newsletter.text import handle, short_title
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "payloads" / "hf_daily"
@@ -94,6 +94,34 @@ def test_preheader_names_the_next_papers() -> None:
     assert preheader([], ABOUT) == ABOUT
     wide = [paper_names(f"Net{n}: {'wide ' * 15}end") for n in range(3)]
     assert preheader(wide, ABOUT) == f"Net0: {'wide ' * 15}end · Net1 · Net2"
+
+
+@pytest.mark.parametrize(
+    ("counts", "without", "index"),
+    [
+        ({"Agents": 8, "Speech": 3}, ["Robots"], "Agents 8 · Speech 3 · Robots none today"),
+        ({"Agents": 8}, ["Robots", "Cells"], "Agents 8 · Robots, Cells none today"),
+        ({"Agents": 8}, [], ""),
+        ({}, [], ""),
+        (
+            {"Agents": 8},
+            [f"A long topic of the number {n}" for n in range(5)],
+            "Agents 8 · 5 topics none today",
+        ),
+        (
+            {f"A wide topic {n}": n for n in range(10, 40)},
+            ["Robots", "Cells"],
+            "A wide topic 10 10 · A wide topic 11 11 · 28 more topics · 2 topics none today",
+        ),
+    ],
+)
+def test_index_of_topics_fits_two_lines(
+    counts: dict[str, int], without: list[str], index: str
+) -> None:
+    line = topic_index(counts, without, "today")
+    assert line.replace("\N{NO-BREAK SPACE}", " ") == index
+    assert len(line) <= 92
+    assert len(topic_index({"wide " * 40: 1, **counts}, ["wide " * 40], "today")) <= 92
 
 
 @pytest.mark.skipif(

@@ -1,6 +1,7 @@
 """Rendering of issues and editions."""
 
 import json
+import re
 import zlib
 from dataclasses import fields, replace
 from datetime import date
@@ -26,7 +27,7 @@ from newsletter.letter.views import (
 from newsletter.model import BY_FILTER, TOP, Correction, Publication, Section, Summary
 from newsletter.templates.compiling import _sample_issue
 from newsletter.text.gist import LONGEST
-from tests.support.factories import item, paper
+from tests.support.factories import DAY, item, paper
 from tests.support.hostile_inputs import paper_of
 from tests.support.letters import (
     ADA,
@@ -222,13 +223,64 @@ def test_zero_counts_are_omitted() -> None:
         assert unsaid not in html
 
 
-def test_quiet_day_is_one_line() -> None:
+def test_day_without_papers_is_one_line() -> None:
     rendering = render_letter(make_fragments(), edition(), links_to())
-    html = rendering.html
-    assert "quiet" in html
-    assert "0 papers" in html
-    assert "min</i>" not in html
+    assert "quiet" in rendering.html
+    assert " papers</i>" not in rendering.html
+    assert "min</i>" not in rendering.html
     assert rendering.subject == ("Daily Papers: nothing",)
+
+
+@pytest.mark.parametrize(("popular", "named"), [((1, 0), ["Second", "First"]), ((), [])])
+def test_letter_without_matches_names_the_most_upvoted(
+    popular: tuple[int, ...], named: list[str]
+) -> None:
+    empty = replace(edition(left_out=2), popular=popular)
+    html = render_letter(make_fragments(), empty, links_to()).html
+    assert re.findall("<li>(.*?)</li>", html) == named
+    assert f"none of 2</p>{'<p>most upvoted</p>' * bool(named)}" in html
+    assert f'<a href="{links_to().preferences}">loosen</a></head>' in html
+    line = "None of the 2 new papers matched. The most upvoted: Second"
+    assert (line in html) == bool(named)
+
+
+def test_index_counts_the_papers_of_each_topic() -> None:
+    followed = replace(ADA, topics=("Speech", "Reasoning", "Gone", "Vision"))
+    made = edition(
+        replace(section(TOP, 0, because="topic Vision: “eye”"), leads=True),
+        replace(section("Reasoning", 1, rows=[2]), more=2),
+        section("Vision", 3),
+        section(BY_FILTER, 4),
+        to=followed,
+        more=(5, 6),
+    )
+    papers = [paper(n) for n in range(1, 8)]
+    made_issue = issue(papers, "Vision", "Reasoning", "Speech")
+    fragments, _ = render_issue(made_issue, SITE, tiny_templates())
+    rendering = render_letter(fragments, made, links_to())
+    said = "Reasoning 4 · Vision 2 · Your filters 1 · Speech none today"
+    assert f"<p>{said}</p>" in rendering.html.replace("\N{NO-BREAK SPACE}", " ")
+    assert f"[p]{said}[/p]" in rendering.text
+    alone = edition(section("Reasoning", 1), to=replace(ADA, topics=("Reasoning",)))
+    assert "<p></p>" not in render_letter(fragments, alone, links_to()).html
+
+
+def test_weekly_letter_names_its_week() -> None:
+    html = TINY_HTML.replace(
+        "<hr>", "{% if weekly %}{{ day | week }}{% else %}{{ day }}{% endif %}"
+    )
+    subject = "{% if weekly %}Week of {{ day | week }}: {% endif %}" + TINY_SUBJECT
+    fragments = IssueFragments.load(
+        make_fragments(templates=tiny_templates(html, subject=subject)).dump()
+    )
+    weekly, daily = (
+        render_letter(fragments, edition(section("Reasoning", 0, 1), to=to), links_to())
+        for to in (replace(ADA, cadence="weekly", day=DAY.weekday()), ADA)
+    )
+    assert "28 July – 3 August" in weekly.html  # noqa: RUF001 - a range
+    assert "".join(weekly.subject) == "Week of 28 July – 3 August: First and 1 more"  # noqa: RUF001
+    assert "2026-08-03" in daily.html
+    assert "".join(daily.subject) == "First and 1 more"
 
 
 def test_single_paper_is_the_whole_subject() -> None:

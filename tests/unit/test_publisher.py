@@ -431,3 +431,22 @@ def test_card_says_how_upvotes_grew(publisher: Publisher) -> None:
     text = text_of_part(parse_message(message_bytes(letter.envelope)), "plain")
     assert "▲ 98 · up 40 since yesterday" in text
     assert text.count("yesterday") == 1
+
+
+def test_letters_without_papers_leave_if_asked_for(publisher: Publisher) -> None:
+    """What it names does not count as sent."""
+    publisher = replace(publisher, when_empty="send")
+    vision = Filter(topics=("Vision",))
+    join(publisher, Subscriber("ada@example.org", filter=vision), Subscriber("bob@example.org"))
+    listed(publisher, StubSource("Swan", "Nightingale"))
+    transport = send(publisher)
+    assert recipients(transport) == ["ada@example.org", "bob@example.org"]
+    (ada,) = (one for one in transport.letters if one.envelope.recipient == "ada@example.org")
+    message = parse_message(message_bytes(ada.envelope))
+    assert message["Subject"] == "N: no new papers for you"
+    text = text_of_part(message, "plain")
+    assert "None of the 2 new papers matched your topics and filters." in text
+    assert text.index("- ▲ 11 Nightingale") < text.index("- ▲ 4 Swan")
+    assert not any(proof.rows for proof in publisher.store.audit(DAY).proofs)
+    assert send(publisher).letters == []
+    assert recipients(send(publisher, DAY + timedelta(days=1))) == recipients(transport)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.model import Edition, Recipient, Section, Subscriber
+from newsletter.model import Edition, Filter, Reader, Recipient, Section, Subscriber
 from newsletter.stores.sql.codec import dump
 from newsletter.stores.sql.packed_editions import (
     StoredEdition,
@@ -16,8 +16,10 @@ from newsletter.stores.sql.packed_editions import (
 )
 
 PAPERS = 3000
-TO = Recipient(7, "ada@example.org", "Ada", "full")
-SETTINGS = dump(Subscriber(TO.email, TO.name, summary=TO.summary))
+WANTS = Filter(topics=("A", "B"))
+ADA = Subscriber("ada@example.org", "Ada", WANTS, cadence="weekly", day=2, summary="full")
+TO = Recipient.of(Reader(7, ADA, "confirmed", 0, "store"))
+SETTINGS = dump(ADA)
 
 places = st.lists(st.integers(0, PAPERS - 1), unique=True, max_size=40).map(tuple)
 reasons = st.sampled_from(["every paper", "topic A: “a”", "include “LoRA”", "include “a, “b””", ""])
@@ -39,7 +41,8 @@ def editions(draw: st.DrawFn) -> Edition:
     counts = st.integers(0, 500)
     made = tuple(draw(st.lists(sections(), max_size=4)))
     corrections = tuple(draw(st.lists(counts, max_size=3)))
-    return Edition(TO, made, draw(places), short, waiting, draw(counts), corrections)
+    popular = () if made else draw(places)
+    return Edition(TO, made, draw(places), short, waiting, draw(counts), corrections, popular)
 
 
 def stored(words: WaveWords, edition: Edition) -> StoredEdition:

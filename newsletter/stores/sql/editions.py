@@ -114,7 +114,7 @@ def store_rows(
         _store_choices(connection, [(row["reader"], row["settings"]) for row in new])
         insert_rows(driver, schema.editions, [_stored(row, wave) for row in new])
         insert_rows(driver, schema.deliveries, [_delivery_row(issue, wave, row) for row in new])
-        record_decided(driver, [(wave, row["reader"]) for row in new if not row["papers"]])
+        record_decided(driver, [(wave, row["reader"]) for row in new if not row["is_sent"]])
     newest = sa.select(sa.func.max(CHOICES.id)).where(CHOICES.reader == EDITIONS.reader)
     unset = (EDITIONS.wave == wave) & EDITIONS.choices.is_(None) & EDITIONS.body.is_not(None)
     chosen = sa.update(schema.editions).where(unset)
@@ -176,11 +176,15 @@ def _edition_row(plan: PlannedEdition, words: WaveWords, owed: int) -> dict[str,
         "left_out": edition.left_out + len(edition.waiting),
         "email": edition.to.email,
         "settings": dump(plan.history.reader.subscriber),
+        "is_sent": plan.even_empty or bool(edition.papers),
     }
 
 
+_NOT_STORED = frozenset({"email", "settings", "is_sent"})
+
+
 def _stored(row: Mapping[str, Any], wave: int) -> dict[str, Any]:
-    columns = {name: value for name, value in row.items() if name not in {"email", "settings"}}
+    columns = {name: value for name, value in row.items() if name not in _NOT_STORED}
     return columns | {"wave": wave}
 
 
@@ -189,7 +193,7 @@ def _delivery_row(issue: int, wave: int, edition: Mapping[str, Any]) -> dict[str
         "issue": issue,
         "reader": edition["reader"],
         "wave": wave,
-        "state": "pending" if edition["papers"] else "empty",
+        "state": "pending" if edition["is_sent"] else "empty",
         "attempts": 0,
         "doubts": 0,
         "reply": "",

@@ -112,7 +112,9 @@ class WaveWords:
                 places.append(place)
         places += (*edition.more, *edition.waiting)
         ends = (len(edition.more), len(edition.waiting), len(edition.corrections))
-        parts = (edition.corrections, _steps(places, self.papers), others)
+        # Papers that no edition has are in no section, and so have no reason.
+        tail = others if edition.sections else edition.popular
+        parts = (edition.corrections, _steps(places, self.papers), tail)
         body = pack_numbers(chain((len(edition.sections),), heads, ends, *parts))
         return body, json.dumps(own, ensure_ascii=False) if own else None
 
@@ -130,7 +132,8 @@ class WaveWords:
         total = sum(heads[2::_HEAD]) + sum(heads[3::_HEAD])
         end = at + total + more + waiting
         places = [step % self.papers for step in accumulate(numbers[at:end])]
-        others = dict(zip(numbers[end::2], numbers[end + 1 :: 2], strict=True))
+        tail = numbers[end:]
+        others = dict(zip(tail[::2], tail[1::2], strict=True)) if heads else {}
         named = tuple(places[total + more :])
         return Edition(
             to=recipient(row.reader, row.settings),
@@ -140,6 +143,7 @@ class WaveWords:
             waiting=named,
             left_out=row.left_out - waiting,
             corrections=tuple(numbers[at - corrections : at]),
+            popular=() if heads else tuple(tail),
         )
 
     def _sections(
@@ -189,5 +193,6 @@ class WaveWords:
 def recipient(reader: int, settings: str | None) -> Recipient:
     """The recipient of a letter, from the reader's stored settings."""
     plain = json.loads(settings or "{}")
-    known = {name: plain[name] for name in ("name", "summary") if name in plain}
-    return Recipient(reader, plain["email"], **known)
+    known = {name: plain[name] for name in ("name", "summary", "cadence", "day") if name in plain}
+    topics = tuple(plain.get("filter", {}).get("topics", ()))
+    return Recipient(reader, plain["email"], **known, topics=topics)
