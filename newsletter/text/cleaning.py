@@ -46,7 +46,7 @@ def clean(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", printable).split())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def fold(text: str) -> str:
     """The text for comparing: without case and accents, with plain hyphens and quotes."""
     if text.isascii():
@@ -78,7 +78,7 @@ _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 _SAFE = "%/:?#[]@!$&'()*+,;=-._~|"
 
 
-@lru_cache(maxsize=8192)  # the pages show the same papers again and again
+@lru_cache(maxsize=2048)
 def http_url(value: str | None) -> str | None:
     """An absolute http or https address as a link (RFC 3986), or None if it cannot be one.
 

@@ -114,7 +114,7 @@ _MATH = re.compile(
 )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def tex_to_unicode(text: str) -> str:
     """The text with its TeX and Markdown as plain text; a text without them as it is."""
     return plain_markdown(_without_tex(text))

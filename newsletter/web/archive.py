@@ -177,11 +177,11 @@ class ArchivePages:
         service = self.context.reader_service
         title = service.publication.name
         path = "" if topic is None else f"topic/{quote(topic, safe='')}"
-        entries = [
+        entries = (
             self._feed_entry(each, issue.published.at)
             for issue in self.context.page_cache.recent_issues()
             for each in issue.entries(topic)
-        ]
+        )
         return Feed(
             title=title if topic is None else f"{title}: {topic}",
             about=f"New papers{'' if topic is None else f' on {topic}'}, from {title}",
@@ -201,7 +201,7 @@ class ArchivePages:
             about=f"The papers in your emails from {service.publication.name}",
             home=service.page_url(""),
             own=service.page_url(f"mine/{token_of(request)}/feed"),
-            entries=newest_entries([*self._own_entries(reader)]),
+            entries=newest_entries(self._own_entries(reader)),
         )
         body = render_feed(self.context.templates, feed, form)
         return feed_response(request, body.encode(), form, secret=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
@@ -51,9 +51,14 @@ class Feed:
     entries: tuple[FeedEntry, ...]
 
 
-def newest_entries(entries: Sequence[FeedEntry]) -> tuple[FeedEntry, ...]:
-    """As many entries as a feed may have, each paper once."""
-    return tuple({each.id: each for each in reversed(entries)}.values())[::-1][:MAX_ENTRIES]
+def newest_entries(entries: Iterable[FeedEntry]) -> tuple[FeedEntry, ...]:
+    """As many entries as a feed may have, each paper once; takes no more than it needs."""
+    found: dict[str, FeedEntry] = {}
+    for each in entries:
+        found.setdefault(each.id, each)
+        if len(found) == MAX_ENTRIES:
+            break
+    return tuple(found.values())
 
 
 def render_feed(templates: PageTemplates, feed: Feed, form: Format) -> str:

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import islice, repeat
 from typing import TypeVar
 
 from newsletter.issue import composing as issues
 from newsletter.letter.views import PaperView, paper_view
-from newsletter.model import OTHER, Issue, Paper, PublishedIssue, Reader, Summary
+from newsletter.model import OTHER, Issue, Item, Paper, PublishedIssue, Reader, Summary
 from newsletter.papers import topics
 from newsletter.papers.topics import bit_indexes
 from newsletter.publisher.publisher import Publisher
@@ -89,10 +90,14 @@ class Headlines:
 
 def paper_entry(paper: Paper, summary: Summary = "short", because: str = "") -> PaperEntry:
     """A paper as it is shown on a page."""
-    view = paper_view(paper.item)
+    return PaperEntry(paper.key, *_shown(paper.item, summary), because)
+
+
+@lru_cache(maxsize=1024)  # readers' own pages and feeds show the same papers of the last issues
+def _shown(item: Item, summary: Summary) -> tuple[PaperView, str]:
+    view = paper_view(item)
     # Only the one summary: the full abstracts are most of what a cached issue would take.
-    shown = replace(view, summaries={}, keywords=(), media=())
-    return PaperEntry(paper.key, shown, view.summaries[summary], because)
+    return replace(view, summaries={}, keywords=(), media=()), view.summaries[summary]
 
 
 class PageCache:
