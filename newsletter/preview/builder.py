@@ -11,7 +11,8 @@ from newsletter.config import IssueSettings
 from newsletter.config.subscribers import mailbox_key
 from newsletter.errors import ConfigurationError, InvalidFileError, NewsletterError, TemplateError
 from newsletter.model import Reader, Verdict
-from newsletter.preview.letter import Choice, ParsedLetter, parse_letter
+from newsletter.preview.letter import Choice, ParsedLetter, Scheme, parse_letter
+from newsletter.preview.others import SHORT_EMAILS, WebPages, build_short_email, stored_reader
 from newsletter.publisher.drafting import sample_reader
 from newsletter.publisher.previewing import (
     PreviewedLetter,
@@ -24,6 +25,8 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.templates import find_template_errors
 
 THEMES: tuple[str, ...] = get_args(IssueSettings.model_fields["theme"].annotation)
+
+PAGES = "web"  # the folder of templates that no letter is built from
 
 DAYS_OFFERED = 31  # how many days before the chosen one are offered if they have papers
 
@@ -45,6 +48,7 @@ class PreviewBuilder:
         self.errors: tuple[ConfigurationError, ...] = ()
         self._publishers: dict[str, Publisher] = {}
         self._letters: dict[tuple[object, ...], BuiltLetter] = {}
+        self._web: dict[Scheme, WebPages] = {}
         self._use(self.app)
 
     def reload(self, saved: AbstractSet[Path]) -> None:
@@ -61,7 +65,8 @@ class PreviewBuilder:
             return
         # Both are cached properties: a value put in beforehand is not computed again.
         vars(fresh)["store"] = old.store
-        no_template_saved = saved <= {old.path, old.subscribers_file}
+        others = {path for path in saved if path.parent.name == PAGES}
+        no_template_saved = saved - others <= {old.path, old.subscribers_file}
         if no_template_saved and not had_errors and _same_templates(old, fresh):
             vars(fresh)["templates"] = old.templates
         self._use(fresh, sync_readers=settings or readers or had_errors)
@@ -77,6 +82,9 @@ class PreviewBuilder:
             self.app, self.errors = app, ()
             self._publishers = {app.settings.issue.theme: publisher}
             self._letters = {}
+            for pages in self._web.values():
+                pages.close()
+            self._web = {}
 
     def build(self, choice: Choice) -> BuiltLetter:
         """Build the chosen letter now.
@@ -84,14 +92,36 @@ class PreviewBuilder:
         Raises:
             NewsletterError: it cannot be built; the message says why.
         """
-        content = b"".join(self.build_for(choice).envelope.content)
         publisher, reader = self._chosen(choice)
-        frozen = not _is_from_scratch(publisher, choice) and (
-            publisher.store.edition(choice.day, reader.subscriber.email) is not None
-        )
+        if choice.page in SHORT_EMAILS:
+            content, frozen = build_short_email(self.app, choice.page, choice.theme, reader), False
+        else:
+            content = b"".join(self.build_for(choice).envelope.content)
+            frozen = not _is_from_scratch(publisher, choice) and (
+                publisher.store.edition(choice.day, reader.subscriber.email) is not None
+            )
         built = BuiltLetter(content, parse_letter(content), frozen)
         self._letters[choice.letter] = built
         return built
+
+    def web_pages(self, scheme: Scheme) -> WebPages:
+        """The readers' pages, as the files are now.
+
+        Raises:
+            NewsletterError: the files have errors.
+        """
+        if scheme not in self._web:
+            self._web[scheme] = WebPages(self.app, scheme)
+        return self._web[scheme]
+
+    def web_path(self, choice: Choice) -> str:
+        """Where the chosen one of the readers' pages is.
+
+        Raises:
+            NewsletterError: there is none.
+        """
+        reader = stored_reader(self.app, choice.email)
+        return self.web_pages(choice.scheme).path(choice.page, choice, reader)
 
     def get(self, choice: Choice) -> BuiltLetter:
         """The chosen letter as it was last built, or built now."""

@@ -56,8 +56,11 @@ Problem = tuple[Severity, str]
 """What one check finds: how bad it is, and the message."""
 
 
-def lint(letter: ParsedLetter) -> list[LintResult]:
-    """Check a letter; the worst results come first, and an area without problems is fine."""
+def lint(letter: ParsedLetter, *, to_many: bool = True) -> list[LintResult]:
+    """Check a letter; the worst results come first, and an area without problems is fine.
+
+    One ``to_many`` readers needs what mailing lists have; a short email to one person does not.
+    """
     root = parse_html(letter.html)
     checks = {
         "links": _check_links(root),
@@ -65,7 +68,7 @@ def lint(letter: ParsedLetter) -> list[LintResult]:
         "structure": _check_structure(root),
         "contrast": _check_contrast(root),
         "mail clients": _check_clients(root),
-        "headers": _check_headers(letter),
+        "headers": _check_headers(letter, to_many=to_many),
         "text part": _check_text(letter),
     }
     results = [LintResult(severity, "size", text) for severity, text in _check_size(letter)]
@@ -175,15 +178,15 @@ def _list_ignored(css: str) -> Iterator[tuple[str, Sequence[str]]]:
                 yield f"{name}: {call}…)", clients
 
 
-def _check_headers(letter: ParsedLetter) -> Iterator[Problem]:
+def _check_headers(letter: ParsedLetter, *, to_many: bool) -> Iterator[Problem]:
     names = [name.lower() for name, _ in letter.headers]
     for name in ("From", "To", "Subject", "Date", "Message-ID", "MIME-Version"):
         if names.count(name.lower()) != 1:
             yield "wrong", f"{name} occurs {names.count(name.lower())} times; it must occur once"
-    for name in ("List-Unsubscribe", "List-Id"):
+    for name in ("List-Unsubscribe", "List-Id") if to_many else ():
         if name.lower() not in names:
             yield "wrong", f"there is no {name}"
-    if "list-unsubscribe-post" not in names:
+    if to_many and "list-unsubscribe-post" not in names:
         yield (
             "notice",
             "no one-click unsubscribe, which Gmail and Yahoo require of large senders: set `url:`",

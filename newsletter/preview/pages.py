@@ -1,28 +1,38 @@
 """The preview page's answers: the page, the letter in it, and what the page asks for besides."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import date
+from typing import get_args
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
-from starlette.types import Scope
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
 
 from newsletter.config.fields import address
 from newsletter.config.subscribers import subscriber_from_entry
 from newsletter.config.yaml_file import Value
 from newsletter.errors import NewsletterError
 from newsletter.issue.editions import MAX_HTML_BYTES
+from newsletter.model import Verdict
 from newsletter.preview.builder import THEMES, BuiltLetter, PreviewBuilder
-from newsletter.preview.letter import Choice, force_scheme, parse_choice
+from newsletter.preview.letter import (
+    Choice,
+    Scheme,
+    anchor,
+    force_scheme,
+    mark_titles,
+    parse_choice,
+)
 from newsletter.preview.lint import LintResult, Severity, check_spam, lint
+from newsletter.preview.others import SHORT_EMAILS, WEB, WEB_PAGES
 from newsletter.publisher.previewing import FilterPreview, dry_run, preview_filter
 from newsletter.publisher.publisher import Publisher
-from newsletter.templates import find_folders, make_environment
+from newsletter.templates import find_folders, make_environment, template_reference
 from newsletter.web.forms import read_form
 from newsletter.web.guard import COMMON_HEADERS
 from newsletter.web.listening import LOOPBACK
@@ -115,7 +125,7 @@ class PreviewPages:
         self._environment = make_environment(folders, {}, autoescape=True)
 
     @property
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[BaseRoute]:
         """The page's addresses."""
         return [
             Route("/", self.index),
@@ -127,6 +137,7 @@ class PreviewPages:
             Route("/trial", self.trial),
             Route("/test", self.send_test, methods=["POST"]),
             Route("/events", self.events),
+            Mount(WEB, self.web),
             Route("/proof.css", self.file),
             Route("/proof.js", self.file),
         ]
@@ -134,17 +145,48 @@ class PreviewPages:
     async def index(self, request: Request) -> Response:
         """The page; opening or reloading it also shows what is new in the store."""
         choice = self._parse_choice(request.query_params)
+        if choice.page in WEB_PAGES:
+            return self._web_page(choice)
         opened = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
         built, problem = self._build(choice, again=opened)
+        is_issue = bool(built) and not choice.page
+        verdicts = self._builder.verdicts(choice) if is_issue else ()
+        return self._page(
+            choice,
+            built=built,
+            verdicts=verdicts,
+            anchors=_anchors(built, verdicts) if built else {},
+            problem=problem,
+            findings=lint(built.letter, to_many=is_issue) if built else [],
+        )
+
+    def _web_page(self, choice: Choice) -> Response:
+        """The page with one of the readers' own in it."""
+        try:
+            path, problem = self._builder.web_path(choice), ""
+        except NewsletterError as error:
+            path, problem = "", str(error)
+        return self._page(choice, web=path, problem=problem)
+
+    async def web(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The readers' pages; the first folder of the path names their scheme."""
+        name = scope["path"].removeprefix(f"{WEB}/").partition("/")[0]
+        scheme = next((each for each in get_args(Scheme) if each == name), None)
+        try:
+            pages = self._builder.web_pages(scheme) if scheme else PlainTextResponse("", 404)
+        except NewsletterError as error:
+            pages = PlainTextResponse(str(error), 503)
+        await pages(scope, receive, send)
+
+    def _page(self, choice: Choice, **values: object) -> Response:
         builder = self._builder
         return self._render(
             "proof.html",
             choice=choice,
-            built=built,
-            verdicts=builder.verdicts(choice) if built else (),
-            problem=problem,
             errors=builder.errors,
-            findings=lint(built.letter) if built else [],
+            short_emails=SHORT_EMAILS,
+            web_pages=WEB_PAGES,
+            reference=template_reference(),
             days=builder.list_days(choice.day),
             readers=builder.list_readers(),
             themes=THEMES,
@@ -152,12 +194,14 @@ class PreviewPages:
             number=self._notifier.number,
             settings=builder.app.settings,
             filter_days=FILTER_DAYS,
+            **{"built": None, "web": "", **values},
         )
 
     async def letter_html(self, request: Request) -> Response:
         """The letter's HTML part, as a screen of the chosen scheme shows it."""
         choice = self._parse_choice(request.query_params)
-        shown = force_scheme(choice.scheme, self._get(request).letter.html)
+        marked, _ = mark_titles(self._get(request).letter.html)
+        shown = force_scheme(choice.scheme, marked)
         return HTMLResponse(shown, headers={"Content-Security-Policy": LETTER_POLICY})
 
     async def letter_text(self, request: Request) -> Response:
@@ -218,7 +262,7 @@ class PreviewPages:
         return Response(self._files[name], media_type=kind)
 
     def _parse_choice(self, query: Mapping[str, str]) -> Choice:
-        return parse_choice(query, self._default, THEMES)
+        return parse_choice(query, self._default, THEMES, {*SHORT_EMAILS, *WEB_PAGES})
 
     def _build(self, choice: Choice, *, again: bool) -> tuple[BuiltLetter | None, str]:
         """The letter, or None and why there is none."""
@@ -236,3 +280,10 @@ class PreviewPages:
 
     def _render(self, name: str, **values: object) -> Response:
         return HTMLResponse(self._environment.get_template(f"web/{name}").render(**values))
+
+
+def _anchors(built: BuiltLetter, verdicts: Iterable[Verdict]) -> Mapping[str, str]:
+    """For each title that has a card or a row in the letter, the name of its anchor."""
+    _, found = mark_titles(built.letter.html)
+    names = {each.title: anchor(each.title) for each in verdicts if each.included}
+    return {title: name for title, name in names.items() if name in found}

@@ -28,8 +28,6 @@ Snapshot = Mapping[str, tuple[int, int, int]]
 
 POLL_SECONDS = 0.02
 
-PAGES = "web"  # the folder of templates that no letter is built from
-
 
 def open_preview(app: App, day: date, email: str) -> ASGIApp:
     """The preview page of a newsletter, which follows its files as long as it is served.
@@ -99,5 +97,5 @@ def _list_files(path: Path) -> Iterator[str]:
         yield str(path)
         return
     for folder, inner, names in os.walk(path):
-        inner[:] = [name for name in inner if name != PAGES and not name.startswith(".")]
+        inner[:] = [name for name in inner if not name.startswith(".")]
         yield from (os.path.join(folder, name) for name in names if not name.startswith("."))  # noqa: PTH118 - as above

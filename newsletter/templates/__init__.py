@@ -12,6 +12,7 @@ from newsletter.templates.compiling import (
     load_templates,
     make_environment,
 )
+from newsletter.templates.fields import template_reference
 from newsletter.templates.finding import HTML, SUBJECT, TEXT, TemplateFolders, find_folders
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "load_note_templates",
     "load_templates",
     "make_environment",
+    "template_reference",
 ]

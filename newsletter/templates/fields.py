@@ -9,8 +9,8 @@ from typing import get_args, get_type_hints
 from jinja2 import nodes
 
 from newsletter.errors import TemplateError
-from newsletter.letter.rendering import ISSUE_LINKS, NOTES
-from newsletter.letter.views import CorrectionView, PaperView
+from newsletter.letter.rendering import BLOCKS, ISSUE_LINKS, NOTES
+from newsletter.letter.views import FILTERS, CorrectionView, PaperView
 from newsletter.model import Publication
 
 NOTE_MEANINGS: Mapping[str, str] = {
@@ -63,6 +63,26 @@ class Field:
 def note_variables(kind: str) -> frozenset[str]:
     """The variables of a note's templates."""
     return NOTE_VARIABLES | set(NOTES[kind])
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """All that templates may use: variables with meaning and fields, blocks, filters."""
+
+    variables: Mapping[str, tuple[str, tuple[Field, ...]]]
+    notes: Mapping[str, tuple[str, ...]]
+    blocks: tuple[str, ...]
+    filters: tuple[str, ...]
+
+
+def template_reference() -> Reference:
+    """What the templates of an issue and of the short emails may use."""
+    return Reference(
+        variables={name: (words, fields_of(name)) for name, words in ISSUE_MEANINGS.items()},
+        notes={kind: (*NOTE_MEANINGS, *NOTES[kind]) for kind in NOTES},
+        blocks=tuple(sorted(BLOCKS)),
+        filters=tuple(sorted(FILTERS)),
+    )
 
 
 @cache

@@ -66,7 +66,7 @@ async function saved(number) {
   const frame = one("#letter iframe:not(.coming)");
   if (frame && number !== document.documentElement.dataset.number) {
     const coming = document.importNode(frame);
-    coming.src = `/letter.html${address().slice(1)}&number=${number}`;
+    coming.src = frame.dataset.web ?? `/letter.html${address().slice(1)}&number=${number}`;
     await replaced(coming);
     await show({ letter: false });
   } else if (number !== document.documentElement.dataset.number) {
@@ -123,11 +123,15 @@ async function answered(event, into, path, options) {
   event.preventDefault();
   const button = one("button", event.target);
   button.disabled = true;
-  one(into).innerHTML = await fragment(path, options).catch(() => "<p class=fault>The page's server does not answer.</p>");
+  one(into).innerHTML = await fragment(path, options).catch(() => "<p class=fault>The preview does not answer. Run newsletter preview again.</p>");
   button.disabled = false;
 }
 
-document.addEventListener("change", (event) => { if (event.target.form?.id === "choose") show(); });
+document.addEventListener("change", (event) => {
+  if (event.target.form?.id !== "choose") return;
+  if (event.target.name === "page") location.assign(address()); // another kind of page
+  else show();
+});
 document.addEventListener("submit", (event) => {
   const fields = new URLSearchParams(new FormData(event.target));
   if (event.target.id === "choose") { event.preventDefault(); show(); }
@@ -136,7 +140,7 @@ document.addEventListener("submit", (event) => {
 });
 
 function gone() {
-  one("#faults").innerHTML = "<p class=fault>The proof sheet is not served any more; start newsletter preview again.</p>";
+  one("#faults").innerHTML = "<p class=fault>The preview has ended. Run newsletter preview again.</p>";
 }
 
 new EventSource("/events").onmessage = (event) => saved(event.data);

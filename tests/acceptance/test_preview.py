@@ -1,6 +1,7 @@
 """The preview page over real HTTP: what it shows, whose requests it answers, what it sends."""
 
 import http.client
+import re
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from newsletter.letter.rendering import BLOCKS, NOTES
+from newsletter.letter.views import FILTERS
 from tests.support.daemons import wait_until
 from tests.support.inbox import open_inbox
 from tests.support.preview_client import (
@@ -20,6 +23,7 @@ from tests.support.preview_client import (
     running_preview,
 )
 
+MAX_PREHEADER = 110
 BROKEN = "<mj-sectoin></mj-sectoin>"
 
 
@@ -40,6 +44,69 @@ def test_letter_and_reasons_are_shown(preview: PreviewServer) -> None:
     assert "exclude “title:toolbox”" in page
     for area in ("links", "pictures", "structure", "contrast", "mail clients", "text part"):
         assert f"<b>{area}</b>" in page
+
+
+def test_letter_is_shown_as_a_line_of_an_inbox(preview: PreviewServer) -> None:
+    page = preview.request("/").body
+    (inbox,) = re.findall(r'<div class="inbox".*?</div>', page, re.DOTALL)
+    assert re.search(r'class="sender">Daily Papers .*class="subject">.*Motif', inbox, re.DOTALL)
+    (preheader,) = re.findall(r'preheader">(.*)</p>', inbox)
+    assert 0 < len(preheader) <= MAX_PREHEADER
+    assert "\u200c" not in inbox
+
+
+def test_listed_papers_lead_to_their_cards(preview: PreviewServer) -> None:
+    page, letter = preview.request("/").body, preview.request("/letter.html").body
+    anchors = re.findall(r'#(paper-\w+)" target="letter">', page)
+    included = re.search(r'In <span class="count">(\d+)', page)
+    assert included
+    assert len(anchors) == int(included[1]) == len({*anchors})
+    assert all(f'<a id="{name}"' in letter for name in anchors)
+    assert "paper-" not in preview.request("/letter.eml").body
+
+
+@pytest.mark.parametrize("kind", NOTES)
+def test_short_email_is_shown(preview: PreviewServer, kind: str) -> None:
+    page = preview.request(f"/?page={kind}")
+    assert page.status == 200
+    assert 'class="inbox"' in page.body
+    assert '<li class="wrong">' not in page.body
+    assert 'class="reason"' not in page.body
+    assert "Daily Papers" in preview.request(f"/letter.html?page={kind}").body
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("join", "Subscribe</button>"),
+        ("preferences", ADA),
+        ("unsubscribe", f"Unsubscribe {ADA}"),
+        ("issue", "<h1>"),
+        ("paper", "<h2>Topics</h2>"),
+    ],
+)
+def test_readers_page_is_shown_and_changes_nothing(
+    preview: PreviewServer, page: str, said: str
+) -> None:
+    shown = preview.request(f"/?page={page}&scheme=dark").body
+    (path,) = re.findall(r'data-web="(/web/dark/[^"]*)"', shown)
+    answer = preview.request(path)
+    assert (answer.status, said in answer.body) == (200, True)
+    assert 'href="/web/dark/archive"' in answer.body
+    assert "form-action 'none'" in answer.headers["content-security-policy"]
+    assert "script-src" not in answer.headers["content-security-policy"]
+    assert "x-frame-options" not in answer.headers
+    assert preview.request(path, {"email": "a@b.org"}).status == 405
+    assert "@media not all" not in preview.request("/web/dark/style.css").body
+    assert preview.request("/web/sepia/").status == 404
+
+
+def test_fields_of_templates_are_listed(preview: PreviewServer) -> None:
+    page = preview.request("/").body
+    for name in ("<code>paper</code>", "<code>.byline</code>", "each with <code>.label</code>"):
+        assert name in page
+    for name in (*NOTES, *BLOCKS, *FILTERS):
+        assert f"<code>{name}</code>" in page
 
 
 def test_bytes_equal_those_of_the_preview_command(preview: PreviewServer, tmp_path: Path) -> None:
@@ -214,10 +281,10 @@ def test_fault_is_reported_and_last_good_letter_stays(preview: PreviewServer) ->
         good = path.read_text()
         path.write_text(wrong)
         page = _until(preview, partial(_says, told))
-        assert "Shown is the last good letter" in page.body
+        assert "This is the last good version" in page.body
         assert _body(preview.request("/letter.txt").body) == before
         path.write_text(good)
-        _until(preview, lambda page: "Shown is the last good letter" not in page.body)
+        _until(preview, lambda page: "This is the last good version" not in page.body)
 
 
 def _says(words: str, page: Response) -> bool:
@@ -275,7 +342,7 @@ def test_frozen_day_is_shown_as_sent_or_fresh(tmp_path: Path) -> None:
                 "A new foot" in preview.request(f"/letter.html?email={ADA}&all_papers=1").body
             ),
         )
-        assert "as it was frozen" in preview.request("/").body
+        assert "as sent" in preview.request("/").body
         everything = preview.request("/?email=")
     (letter,) = inbox.to(ADA)
     assert sent.encode() == letter.content

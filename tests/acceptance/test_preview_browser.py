@@ -104,7 +104,7 @@ def test_reader_theme_and_day_choose_another_letter(page: Page) -> None:
     expect(letter(page).locator("h1")).not_to_have_css("font-family", before)
     page.locator("#choose [name=email]").select_option("")
     expect(page.locator("#papers h2").first).to_have_text("In 40")
-    page.get_by_label("as if nothing had been sent").check()
+    page.get_by_label("as a new reader").check()
     expect(page.locator("#letter iframe:not(.coming)")).to_have_attribute(
         "src", _containing("all_papers=1")
     )
@@ -148,7 +148,7 @@ def test_saved_template_is_shown_and_broken_one_reported(
     path.write_text(good.replace("<mj-column>", "<mj-colunm>"))
     fault = page.locator("#faults")
     expect(fault).to_contain_text("partials/foot.mjml:2 <mj-colunm> is not an element of MJML")
-    expect(fault).to_contain_text("Shown is the last good letter")
+    expect(fault).to_contain_text("This is the last good version")
     expect(body).to_contain_text("You asked for this:")
     path.write_text(good)
     expect(fault).to_have_text("")
@@ -204,9 +204,9 @@ def test_filter_is_tried_and_wrong_one_explained(page: Page) -> None:
 
 @pytest.mark.slow
 def test_test_letter_goes_to_the_typed_address(page: Page) -> None:
-    page.get_by_text("Send a test to me").click()
-    page.get_by_label("Address").fill("me@example.org")
-    page.get_by_role("button", name="Send this letter").click()
+    page.get_by_text("Send me a test").click()
+    page.get_by_role("textbox", name="Address").fill("me@example.org")
+    page.get_by_role("button", name="Send this email").click()
     expect(page.locator("#sent")).to_have_text("Sent to me@example.org. Its links change nothing.")
 
 
@@ -227,7 +227,7 @@ def test_page_is_accessible(
     page.goto(f"{preview.url}?view=headers")
     page.locator("#papers summary").last.click()
     page.get_by_text("Try a filter").click()
-    page.get_by_text("Send a test to me").click()
+    page.get_by_text("Send me a test").click()
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}})
     assert found.response["violations"] == [], found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

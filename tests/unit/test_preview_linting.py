@@ -23,6 +23,7 @@ PAGE = (
 
 def letter(body: str = "", css: str = "", **parts: str) -> ParsedLetter:
     return ParsedLetter(
+        sender="N",
         to="ada@example.org",
         subject=parts.get("subject", "S"),
         html=PAGE.format(body=body, css=css),
@@ -102,7 +103,7 @@ def test_headers_subject_text_and_size_are_checked() -> None:
     assert "a subject of 79 characters" in found
     assert "1 lines of more than 78 characters" in found
     assert "Gmail clips a letter at 102,400" in found
-    bare = ParsedLetter("", "S", "<p>x</p>", "", (), "")
+    bare = ParsedLetter("N", "", "S", "<p>x</p>", "", (), "")
     found = "\n".join(messages(bare))
     assert "wrong headers: Date occurs 0 times" in found
     assert "wrong headers: there is no List-Id" in found
