@@ -140,7 +140,7 @@ def _fit(
     not, cards have their share of the room, and topics take turns with titles. Those that
     ``waited`` have a row in any case, and leave the others at least half of the room.
     """
-    order, names = _order(groups, leads)
+    chosen, order, names = _order(groups, leads)
     rows, size, leading = sizes.rows, sizes.cards[summary], sizes.cards[lead_length(summary)]
     firsts, count = order[:max_cards], leads.bit_count()
     shown = [leading[i] for i in firsts[:count]] + [size[i] for i in firsts[count:]]
@@ -152,7 +152,8 @@ def _fit(
     room -= sum([sizes.headings[name] for name in names])
     spare = room - sum([rows[i] for i in order])
     if sum(extra) <= spare:
-        return _mask(firsts), _mask(order[max_cards:])
+        cards = _mask(firsts)
+        return cards, chosen & ~cards
     counts = sum([sizes.more_in[name] for name in names])
     room -= counts
     for_cards = max(spare, room // CARD_SHARE)
@@ -166,7 +167,7 @@ def _fit(
         room -= row + more
         cards |= 1 << index
     if spent <= spare:
-        return cards, _mask(order[cards.bit_count() :])
+        return cards, chosen & ~cards
     left = [TopicGroup(g.name, g.papers & ~leads & ~cards, g.reasons) for g in groups]
     return cards, waited & ~cards | _rows_in_turns(left, waited, room + counts, sizes)
 
@@ -178,31 +179,29 @@ def _rows_in_turns(groups: Sequence[TopicGroup], waited: int, room: int, sizes: 
     """
     left = [(bit_indexes(group.papers), sizes.more_in[group.name]) for group in groups]
     room -= sum([count for papers, count in left if papers])
-    named = 0
-    for turn in range(max([len(papers) for papers, _ in left], default=0)):
+    named = turn = 0
+    while left := [each for each in left if turn < len(each[0])]:
         for papers, count in left:
-            if turn < len(papers):
-                index, last = papers[turn], turn == len(papers) - 1
-                room -= 0 if waited >> index & 1 else sizes.rows[index]
-                room += last * count
-                if room < 0:
-                    return named
-                named |= 1 << index
+            index = papers[turn]
+            room -= 0 if waited >> index & 1 else sizes.rows[index]
+            room += count if turn == len(papers) - 1 else 0
+            if room < 0:
+                return named
+            named |= 1 << index
+        turn += 1
     return named
 
 
-def _order(groups: Sequence[TopicGroup], leads: int) -> tuple[list[int], list[str]]:
-    """The papers in the order in which they get cards: the leads, each topic's best, the others.
-
-    Also the names of the sections.
-    """
+def _order(groups: Sequence[TopicGroup], leads: int) -> tuple[int, list[int], list[str]]:
+    """The papers, and their order: the leads, each topic's best, the others; and the sections."""
     papers, firsts, names = 0, 0, [TOP] if leads else []
     for group in groups:
         if below := group.papers & ~leads:
             papers |= below
             firsts |= below & -below
             names.append(group.name)
-    return bit_indexes(leads) + bit_indexes(firsts) + bit_indexes(papers & ~firsts), names
+    order = bit_indexes(leads) + bit_indexes(firsts) + bit_indexes(papers & ~firsts)
+    return papers | leads, order, names
 
 
 def _mask(indexes: Iterable[int]) -> int:

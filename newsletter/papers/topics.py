@@ -10,6 +10,8 @@ from newsletter.papers.filters import evaluate, iter_terms
 from newsletter.ports import Matcher
 from newsletter.text import fold
 
+FEW_BITS = 16  # are found fastest one by one
+
 TITLE_WEIGHT = 3  # the weight of a rule that matches in the title, against 1 in the abstract
 
 _WeightedRules = list[tuple[int, str]]
@@ -91,6 +93,9 @@ def names_to_choose(chosen: Iterable[str], present: Mapping[str, str]) -> Mappin
 
 def bit_indexes(mask: int) -> list[int]:
     """The indexes of a mask's bits, lowest first."""
+    count = mask.bit_count()
+    if count > FEW_BITS and 3 * count > mask.bit_length():  # as text they are found faster
+        return [index for index, bit in enumerate(bin(mask)[:1:-1]) if bit == "1"]
     indexes = []
     while mask:
         low = mask & -mask
