@@ -228,7 +228,7 @@ def _authors(item: Item) -> str:
 
 def _facts(item: Item) -> Iterator[Fact]:
     if item.withdrawn:
-        yield Fact("withdrawn")
+        yield Fact("Withdrawn")
     if item.upvotes:
         plural = "s" if item.upvotes > 1 else ""
         yield Fact(f"▲ {item.upvotes}", f"{item.upvotes} upvote{plural}")

@@ -145,6 +145,14 @@ def test_letter_counts_what_is_in_it_and_omitted() -> None:
         assert said in html
 
 
+def test_cards_and_rows_have_no_style() -> None:
+    """The head has the style once, so that more papers fit."""
+    part = demo_fragments().html
+    assert not [card for card in (*part.cards["short"], *part.rows) if "style=" in card]
+    row = PAPERS[3].item
+    assert len(part.rows[3]) - len(f"{row.title}{row.url}") < 40
+
+
 def test_links_are_absolute_and_nothing_is_loaded() -> None:
     outline = Outline(html_of(FULL_EDITION))
     links = [link["href"] or "" for link in outline.all("a")]

@@ -459,7 +459,7 @@ def test_author_asked_for_is_named_in_any_section(topics: tuple[str, ...]) -> No
     ] == [reason]
 
 
-def test_room_for_reasons_is_kept_only_where_they_are_shown() -> None:
+def test_room_is_kept_for_shown_reasons() -> None:
     issue = issue_of(*(paper(n, "Agents at work") for n in range(1, 4)))
     exact = 1000 + 100 + 3 * 1000  # the frame, a heading, three cards
     for wants, cards in (

@@ -115,7 +115,7 @@ def test_view_shows_known_facts() -> None:
         source="arXiv cs.CL",
     )
     assert view.byline == "Labs · A, B, C … (9) · arXiv cs.CL · 3 August 2026"
-    assert view.facts == (Fact("withdrawn"), Fact("▲ 5", "5 upvotes"))
+    assert view.facts == (Fact("Withdrawn"), Fact("▲ 5", "5 upvotes"))
     labels = [link.label for link in view.links]
     assert labels == ["PDF", "Code ★ 12", "Project", "Discuss (2)"]
     assert view.summaries == {
@@ -143,7 +143,7 @@ def test_view_links_a_preprint_and_its_article() -> None:
     assert [link.label for link in view.links] == ["Also at"]
 
 
-def test_card_always_has_a_link_that_looks_like_one() -> None:
+def test_card_has_a_visible_link() -> None:
     assert paper_view(item(url="https://a.org/1")).links == (Link("Paper", "https://a.org/1"),)
 
 

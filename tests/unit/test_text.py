@@ -468,7 +468,7 @@ def test_shortened_text_keeps_within_its_limit(text: str, limit: int) -> None:
         (("Ada",), 2, "Ada … (2)"),
     ],
 )
-def test_first_and_last_authors_and_a_count_are_shown(
+def test_first_and_last_authors_are_shown(
     names: tuple[str, ...], count: int | None, line: str
 ) -> None:
     assert authors_line(names, count) == line
