@@ -68,7 +68,9 @@ def copy_store(
         readers = copy_all(app, *copied)
     place = masked(copied[1])
     more = f"; set `store: {place}`" if to is not None else ""
-    output.result({"store": place, "readers": readers}, f"{readers} readers in {place}{more}")
+    output.result(
+        {"store": place, "readers": readers}, f"{count_of(readers, 'reader')} in {place}{more}"
+    )
     return 0
 
 

@@ -137,7 +137,9 @@ def set_choices(
             service = app.operator_service(COMMAND_LINE)
             reader = service.set_choices(reader, wanted, app.clock.now())
             if reader.origin == "file":
-                output.message(f"they hold until {app.settings.subscribers} says something else")
+                output.message(
+                    f"{app.settings.subscribers} overrides these settings when it changes them"
+                )
     lines = [reader.subscriber.email, *choice_lines(reader.subscriber)]
     output.result(to_entry(reader.subscriber), "\n".join(lines))
     return 0

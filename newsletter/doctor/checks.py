@@ -42,11 +42,11 @@ def examine(config: Path, lookup: Lookup | None) -> Iterator[Finding]:
     with ExitStack() as stack:
         try:
             app = stack.enter_context(open_app(config))
-            readers = len(app.listed_subscribers)
+            number = len(app.listed_subscribers)
         except ConfigurationError as error:
             yield wrong(name, str(error), "fix it; `newsletter config check` shows all mistakes")
             return
-        yield ok(name, f"{config.name}, {readers} readers in the file")
+        yield ok(name, f"{config.name}, {number} reader{'' if number == 1 else 's'} in the file")
         yield from _examine_app(app, lookup)
 
 

@@ -138,4 +138,5 @@ def _next_issue(app: App) -> tuple[int, str]:
     journal = sum(path.stat().st_size for path in app.journal.folder.glob("*"))
     journaled = sum(app.store.counts(day).planned for day in app.journal.days())
     need = int(readers * (stored / letters + journal / max(journaled, 1)))
-    return need, f"; the next issue, for {readers} readers, takes about {need // MEGABYTE + 1} MB"
+    whom = "1 reader" if readers == 1 else f"{readers} readers"
+    return need, f"; the next issue, for {whom}, takes about {need // MEGABYTE + 1} MB"

@@ -135,13 +135,20 @@ class ReaderService:
         return TooManyRequests(*self.store.next_request(name, limits, now=now))
 
     def subscribe(
-        self, wanted: Subscriber, client: str | None, send: SendNote, now: datetime
+        self,
+        wanted: Subscriber,
+        client: str | None,
+        send: SendNote,
+        now: datetime,
+        *,
+        keep: bool = False,
     ) -> None:
         """Send one note to an address, which may not be that of the person who filled in the form.
 
         Nothing else happens until the link in the note is followed. The caller learns nothing, so
         that a page cannot tell whether an address is a reader's. The limits count the address and
-        the ``client``, the network address of the request; None if that was counted already.
+        the ``client``, the network address of the request; None if that was counted already. With
+        ``keep`` what an address chose before stays: somebody asks for a new link only.
         """
         self.store.forget_unconfirmed(before=now - UNCONFIRMED_KEPT)
         known = self.store.reader_by_email(wanted.email)
@@ -157,7 +164,7 @@ class ReaderService:
             )
             send(Note(kind, known, self.preferences_url(known, now)))
         elif known is None or known.status != "blocked":
-            reader = self._save_unconfirmed(known, wanted, now)
+            reader = known if known and keep else self._save_unconfirmed(known, wanted, now)
             send(Note("confirm", reader, self.signed_url("confirm", str(reader.id), now)))
 
     def _save_unconfirmed(self, known: Reader | None, wanted: Subscriber, now: datetime) -> Reader:

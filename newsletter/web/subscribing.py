@@ -119,9 +119,9 @@ class SubscribePages:
             return page or self._subscribe_page(form, error.problems, 422)
         if busy := self.context.refuse_if_busy(request):
             return busy
-        now = self.context.now
+        service, now, keep = self.context.reader_service, self.context.now, form.has("keep")
         self.context.mail_queue.add(
-            lambda send: self.context.reader_service.subscribe(wanted, None, send, now)
+            lambda send: service.subscribe(wanted, None, send, now, keep=keep)
         )
         return self.context.redirect_to_sent(wanted.email)
 

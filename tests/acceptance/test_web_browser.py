@@ -176,6 +176,7 @@ SMALL = """() => [...document.querySelectorAll("a, button, input, select, textar
 """What is too small to be tapped, outside of sentences and lists (WCAG 2.5.8)."""
 
 
+@pytest.mark.slow
 def test_preferences_keep_their_place_and_cover_no_focus(app: Website, browser: Browser) -> None:
     app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
     app.publish(DAY, "Vision anew", "Green salad")
@@ -241,6 +242,7 @@ def test_keyboard_alone_is_enough(app: Website, browser: Browser) -> None:
     page.close()
 
 
+@pytest.mark.slow
 def test_sign_up_page_takes_the_browsers_zone(app: Website, browser: Browser) -> None:
     context = browser.new_context(timezone_id="Asia/Tokyo")
     page = context.new_page()

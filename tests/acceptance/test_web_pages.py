@@ -634,6 +634,18 @@ def test_expired_link_offers_a_new_one(app: Website) -> None:
     assert 'action="/join"' in answer.body
 
 
+def test_new_link_for_an_old_one_keeps_the_choices(app: Website) -> None:
+    app.join(topics=["Vision"], cadence="weekly")
+    path = app.link(app.mail_to(ADA))
+    app.advance(hours=50)
+    assert 'name="keep"' in app.get(path).body
+    app.join(keep="yes")
+    app.post(app.link(app.mail(2)[1]))
+    chosen = app.reader().subscriber
+    assert (app.reader().status, chosen.cadence) == ("confirmed", "weekly")
+    assert chosen.filter.topics == ("Vision",)
+
+
 def test_oversized_and_malformed_forms_are_refused(open_pages: Website) -> None:
     assert open_pages.request("POST", "/join", b"x" * 70_000).status == 413
     assert open_pages.request("POST", "/join", b"email=\xff\xfe").status in {400, 422}
