@@ -634,7 +634,7 @@ def test_expired_link_offers_a_new_one(app: Website) -> None:
     assert 'action="/join"' in answer.body
 
 
-def test_new_link_for_an_old_one_keeps_the_choices(app: Website) -> None:
+def test_new_link_keeps_the_choices(app: Website) -> None:
     app.join(topics=["Vision"], cadence="weekly")
     path = app.link(app.mail_to(ADA))
     app.advance(hours=50)
@@ -695,7 +695,7 @@ def test_sample_email_leads_to_the_form(app: Website) -> None:
     assert "script-src" not in sample.headers["content-security-policy"]
 
 
-def test_sign_up_page_links_each_mistake_to_its_field(open_pages: Website) -> None:
+def test_each_mistake_links_to_its_field(open_pages: Website) -> None:
     page = open_pages.post("/join", {"email": "nobody", "at": "25:00", "timezone": "Mars"})
     links = re.findall(r'<a href="#(\w+)">([\w ]+): ', page.body)
     assert sorted(links) == [

@@ -222,7 +222,7 @@ def test_papers_of_a_day_come_from_all_sources(store: Store) -> None:
     assert store.papers_listed(DAY - timedelta(days=1)) == ()
 
 
-def test_paper_counts_on_the_day_that_listed_it_first(store: Store) -> None:
+def test_paper_counts_on_its_first_day(store: Store) -> None:
     ingest(store, entry("arxiv:1"))
     for ahead in (1, 2):
         days = timedelta(days=ahead)
