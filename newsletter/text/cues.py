@@ -41,7 +41,7 @@ _WE = pattern(
 )
 _PAPER = pattern(
     r"""
-    \bthis\s(?<!\bof\sthis\s)(?<!\bby\sthis\s)(?<!\bin\sthis\s)(?<!from\sthis\s)(?:STUDY)\s(?!(?:IDLE)\b)\w
+    (?:\A|[,;:] |\bso |\band )this\s(?:STUDY)\s(?!(?:IDLE)\b)\w
     \Athe (?:present |current )?(?:STUDY)\s(?:\w+ly\s)?(?!(?:is|has|was)\b)[a-z]+(?:s|ed)\b
     \bthis (?:is|was) an?\s(?:\w+\s){0,4}(?:STUDY)\b
     """,
@@ -112,24 +112,23 @@ _PLACE_WORDS = (
     "availab",
     "releas",
     "http",
-    "source",
+    "sourc",
     "github",
     "hugg",
-    "publish",
-    "share",
+    "publ",
+    "shar",
     "access",
     "page",
 )
 _PLACE = re.compile(
     r"https?://|\bgithub\.com|\bhuggingface\.co|\bproject page\b"
-    r"|\b(?:codes?|codebase|data|datasets?|models?|weights|demos?|website|checkpoints?"
-    r"|implementation|scripts?"
-    r"|materials?|resources)\b.{0,60}\b(?:is|are|be|been|made)\s(?:\w+\s){0,3}(?:available|released"
-    r"|open-?sourced|accessible|found)\b"
+    r"|\b(?:codes?|codebase|data|datasets?|models?|weights|demos?|website|checkpoints?|scripts?"
+    r"|implementation|materials?|resources)\b.{0,60}\b(?:is|are|be|been|made)\s(?:\w+\s){0,3}"
+    r"(?:available|released|open-?sourced|accessible|found)\b"
     r"|\A(?:[^,]{3,80}, )?we\s(?:will |plan to |also |further |\w+ly ){0,3}(?:releas|open-?sourc"
-    r"|publish|shar|provid"
-    r"|mak)(?:e|ed)\b.{0,60}\b(?:codes?|codebase|weights|checkpoints?|prompts|scripts"
-    r"|publicly available)\b"
+    r"|publish|shar|provid|mak)(?:e|ed)\b.{0,60}\b(?:codes?|codebase|weights|checkpoints?|prompts"
+    r"|scripts|publicly available)\b"
+    r"|\Aby (?:\w+ly )?(?:releasing|open-?sourcing|sharing)\b"
     r"|\bwe (?:will |plan to )(?:\w+ly )?(?:release|open-?source|publish|share)\b"
 )
 
@@ -141,9 +140,8 @@ def done_score(text: str, part: str = "", name: str = "") -> int:
     """
     low = text.lower()
     score = _author_score(low)
-    if ("this " in low or "present " in low or low.startswith(("here", "now"))) and _HERE.search(
-        low
-    ):
+    may_be_here = "this " in low or "present " in low or low.startswith(("here", "now"))
+    if may_be_here and _HERE.search(low):
         score = (score or 2 * bool(_PASSIVE.search(low))) + 3
     if name and name in text and (score or text.startswith(name)):
         score += 2
@@ -203,6 +201,7 @@ _RESULT = pattern(
     (?<!\bto )(?<!\bfor )(?:improv|achiev|attain|boost|reduc|increas|decreas|speed-?up|demonstrat)
     (?<!\bto )(?<!\bfor )(?:accelerat|enhanc)
     (?:reach|yield|rais|drop|deliver|match|beat|win|retain|recover|preserv|cut|gain)(?:e?s|ed|ing)\b
+    (?:halv|doubl|tripl)(?:es?|ed|ing)\b
     (?:show|confirm|indicat|prov)(?:e?s|ed|ing)\b|correlat|associated with|led to|leads to|up to
     found (?:that|to)
     (?:fast|slow|high|low|great|larg|small|strong|few)er\b|better|worse|rises?\b|rose\b|fell\b
@@ -213,29 +212,30 @@ _RESULT = pattern(
     """,
 )
 _EFFECT = re.compile(
-    r"\b(?:between|range|than|only|most|more|less|percent|median|mean|average|score|error|accura"
-    r"|rate|precision"
-    r"|perform|estimat|predict|rank|identif|detect|explain|account|consistent|total|cover|compar"
-    r"|require)"
-    r"|\d\s?[%×]|\b\d+\.\d+\b"
+    r"\b(?:between|range|than|only|most|more|less|percent|median|mean|average|score|error|accura|rate"
+    r"|precision|perform|estimat|predict|rank|identif|detect|explain|account|consistent|total|cover"
+    r"|compar|require)|\d\s?[%×]|\b\d+\.\d+\b"
 )
 """What makes a result of a sentence with a number."""
 
 _DIGIT = re.compile(r"\d|fold\b|\stimes\b")
 _NUMBER = re.compile(
-    r"(?<![\w.$-])[~≈<>≤≥=±+−-]?\$?(?!(?:19|20)\d\d\b)\d[\d.,]{0,30}(?:\s?[%×‰]|-fold|x\b"
-    r"|(?![\w-]{0,30}[A-Za-z]\b))"
+    # no year, no part of a name (GPT-4, PI(4,5)P2); the version of one is taken out before
+    r"(?<![\w.$-])(?<!\w\()[~≈<>≤≥=±+−-]?\$?(?!(?:19|20)\d\d\b)\d[\d.,]{0,30}"
+    r"(?:\s?[%×‰]|-fold|x\b|(?![\w-]{0,30}[A-Za-z]\b))"
     r"|[=<>≈≤≥∼~×]\s?\d|\b(?:two|three|four|five|six|seven|eight|nine|ten)(?:-fold|\stimes)\b"
 )
+_VERSION = re.compile(r"\b[A-Z][\w-]*[A-Za-z] [1-9]\.\d\b(?!\s?[%×])")
 _CLOSING = re.compile(
     r"(?:these|overall|together|taken|collectively|this work|our work|in (?:summary|conclusion)) "
 )
 _OUTLOOK = re.compile(
-    r"\b(?:future|pave|potential(?:ly)?|promis(?:e|ing)|may|might|could|should|hope|highlight"
-    r"|underscor|open"
-    r"|insights?|implications?|need|call for|provid|offer|suggest|discuss|conclude)"
+    r"\b(?:future|pave|potential(?:ly)?|promis(?:e|ing)|may|might|could|should|hope|aim to"
+    r"|highlight|underscor|opens?\b(?! ?-?source)|insights?|implications?|call for|discuss)"
 )
-"""What closes an abstract without telling a result."""
+"""What closes an abstract without telling a result, if it stands near the beginning."""
+
+_BEGINNING = 120  # characters
 
 A_RESULT = 2
 """The least weight of a sentence with a result."""
@@ -243,12 +243,13 @@ A_RESULT = 2
 
 def has_number(text: str) -> bool:
     """Whether a text has a quantity: a number that is no year and no part of a name (``GPT-4``)."""
-    return _DIGIT.search(text) is not None and _NUMBER.search(text) is not None
+    if _DIGIT.search(text) is None:
+        return False
+    return _NUMBER.search(_VERSION.sub("", text)) is not None
 
 
 def result_weight(text: str, part: str = "") -> int:
     """How much of a result a sentence has: from ``A_RESULT`` on it has one, from 4 in numbers."""
-    ""
     low, number = text.lower(), has_number(text)
     if _RESULT.search(low):
         weight = 6 if number else 3
@@ -259,11 +260,14 @@ def result_weight(text: str, part: str = "") -> int:
     if not weight:
         return 0
     if not number:
-        weight -= 2 * bool(_OUTLOOK.search(low)) + bool(_CLOSING.match(low))
+        weight -= 2 * bool(_OUTLOOK.search(low[:_BEGINNING])) + bool(_CLOSING.match(low))
     return weight - bool("we " in low and _WE_MADE.search(low))
 
 
 def has_verb(text: str) -> bool:
     """Whether the beginning of a sentence already says that something was done, or came of it."""
     low = text.lower()
-    return any(verb.search(low) for verb in (_WE, _PAPER, _AIM, _PASSIVE, _RESULT))
+    is_result = _EFFECT.search(low) and has_number(text)
+    return bool(is_result) or any(
+        verb.search(low) for verb in (_WE, _PAPER, _AIM, _PASSIVE, _RESULT)
+    )

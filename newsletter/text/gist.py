@@ -26,8 +26,10 @@ from newsletter.text.languages import language
 from newsletter.text.sentences import capital, parts_of, sentence_ends
 from newsletter.text.shortening import shorten
 
-LONGEST = 900  # characters; a longer sentence is none, and is cut
+LONGEST = 2_000  # characters; a longer sentence is none, and is cut
+_READ_OF_ONE = 900  # characters of a sentence that are read
 _READ = 8_000  # characters of an abstract
+_TELLING = 500  # characters that show the language
 _FEWEST_OF_LEAD = 3  # sentences
 
 
@@ -54,14 +56,9 @@ class Gist(NamedTuple):
         """
         if self.did is None:
             return _beginning(self.text, 2, limit)
-        results = self._results()
-        for second in results or self.told[:1]:
-            for then in _forms(second.text, is_tied=second.place != self.did.place + 1):
-                if has_number(second.text) and not has_number(then):
-                    break
-                for begin in _forms(self.did.text):
-                    if len(begin) + 1 + len(then) <= limit:
-                        return f"{begin} {then}"
+        for second in self._results() or self.told[:1]:
+            if both := _together(self.did, second, limit):
+                return both
         return _fitting(self.did.text, limit)
 
     def lead(self, limit: int) -> str:
@@ -97,22 +94,47 @@ def find_gist(text: str, title: str = "") -> Gist:
 
     The title helps to find the sentence that introduces what it names ("VibeBench: …").
     """
-    if language(text):
+    if language(text[:_TELLING]):
         return Gist(text, None, ())
     sentences = list(parts_of(text[:_READ]))
     name = handle(title)
-    scores = [done_score(each[:LONGEST], part, name) for each, part in sentences]
+    scores = [done_score(each[:_READ_OF_ONE], part, name) for each, part in sentences]
     if max(scores, default=0) <= 0:
-        scores = [passive_score(each[:LONGEST], part) for each, part in sentences]
+        scores = [passive_score(each[:_READ_OF_ONE], part) for each, part in sentences]
     if max(scores, default=0) <= 0:
         return Gist(text, None, ())
     place = scores.index(max(scores))
     told = [
-        Sentence(at, each, result_weight(each[:LONGEST], part))
+        Sentence(at, each, result_weight(each[:_READ_OF_ONE], part))
         for at, (each, part) in enumerate(sentences[place + 1 :], place + 1)
-        if part != "other" and _stands_alone(each[:LONGEST])
+        if part != "other" and _stands_alone(each[:_READ_OF_ONE])
     ]
+    if not any(each.weight >= A_RESULT for each in told):
+        told += _earlier(sentences[:place])
     return Gist(text, Sentence(place, sentences[place][0]), told)
+
+
+def _earlier(sentences: Sequence[tuple[str, str]]) -> list[Sentence]:
+    """The last result of the authors' own, where what was done comes after it."""
+    own = [
+        Sentence(place, text, weight)
+        for place, (text, part) in enumerate(sentences)
+        if ("our " in text.lower() or "we " in text.lower())
+        and (weight := result_weight(text[:_READ_OF_ONE], part)) >= A_RESULT
+    ]
+    return own[-1:]
+
+
+def _together(did: Sentence, second: Sentence, limit: int) -> str:
+    """What was done beside another sentence, in the longest forms that keep its number."""
+    firsts = list(_forms(did.text))
+    is_counted = has_number(second.text)
+    for then in _forms(second.text, is_tied=second.place != did.place + 1):
+        room = limit - len(then) - 1
+        first = next((form for form in firsts if len(form) <= room), None)
+        if first and (has_number(then) or not is_counted):
+            return f"{first} {then}" if did < second else f"{then} {first}"
+    return ""
 
 
 def _stands_alone(text: str) -> bool:
@@ -125,7 +147,7 @@ def _stands_alone(text: str) -> bool:
 def _beginning(text: str, most: int, limit: int) -> str:
     """The first whole sentences; as many as there is room for, where spaces do not part them."""
     ends = list(sentence_ends(text[:_READ]))
-    room = [end for end in (ends if language(text) else ends[:most]) if end <= limit]
+    room = [end for end in (ends if language(text[:_TELLING]) else ends[:most]) if end <= limit]
     return text[: room[-1]] if room else _fitting(text[: ends[0]], limit)
 
 
@@ -180,18 +202,13 @@ def _opened(text: str) -> str:
 
 
 _CLAUSE = re.compile(
-    r"[;:—]\s?|\s[—–]\s"
-    r"|,\s(?:which|where|whereby|thereby|thus|while|whereas|so that|but|without|with|as well as"
-    r"|such as|including"
-    r"|and (?:we|it|they)|(?:\w+ly\s)?(?:achiev|outperform|enabl|demonstrat|improv|reduc|lead"
-    r"|allow|mak|provid"
-    r"|show|yield|surpass|result|suggest|indicat|highlight|reveal|offer|establish|preserv"
-    r"|maintain|ensur|us"
-    r"|leverag|spann|cover|exceed|incorporat|combin|facilitat|support|validat|confirm|underscor"
-    r"|challeng|open"
-    r"|pav|giv|focus|extend|integrat|eliminat|avoid|requir|deliver|resolv|promot|rang|point"
-    r"|elevat|amplify|mark"
-    r"|narrow|driv|trigger|generat|captur)ing)\b"
+    r"[;:—]\s?|\s[—–]\s|,\s(?:which|where|whereby|thereby|thus|while|whereas|so that|but|without"
+    r"|with|as well as|such as|including|and (?:we|it|they|on|in|for|at)|(?:\w+ly\s)?(?:achiev"
+    r"|outperform|enabl|demonstrat|improv|reduc|lead|allow|mak|provid|show|yield|surpass|result|suggest|indicat"
+    r"|highlight|reveal|offer|establish|preserv|maintain|ensur|us|leverag|spann|cover|exceed|combin"
+    r"|incorporat|facilitat|support|validat|confirm|underscor|challeng|open|pav|giv|focus|extend"
+    r"|integrat|eliminat|avoid|requir|deliver|resolv|promot|rang|point|elevat|amplify|mark|narrow"
+    r"|driv|trigger|generat|captur)ing)\b"
 )
 _ITEM = re.compile(r"\(?(?:\d|[ivxIVXab]{1,4})[).]\s")
 _FIRST_ITEM = re.compile(r"\(?\b[1iaIA]\) ")
@@ -203,12 +220,12 @@ def _clauses(text: str) -> Iterator[str]:
 
     Of a list within a sentence, all items are shown, or the first one without its number.
     """
-    text = text[:LONGEST]
+    text = text[:_READ_OF_ONE]
     if first := _FIRST_ITEM.search(text):
         head, items = text[: first.start()], text[first.end() :]
         second = _SECOND_ITEM.search(items)
         text = head + items[: second.start()] if second and not head.endswith(": ") else head
-        if second and _is_whole(text):
+        if second and text != head and _is_whole(text):
             yield f"{text}."
     for found in reversed(list(_CLAUSE.finditer(text))):
         if _is_whole(begin := text[: found.start()]):

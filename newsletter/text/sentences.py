@@ -26,7 +26,7 @@ _END = re.compile(
     # before a capital, a number, a Greek letter, or a name like vLLM
     rf"|{_CLOSED}(?=\s+[\"'(\[“‘$]*(?:[A-Z0-9À-ÞΑ-ω∀-⋿]|[a-z]{{1,4}}[A-Z]))"
     # the space was lost: "of the art.We propose"
-    rf"|(?<=[a-z)%\d][a-z)%\d].)(?=(?:{_STARTERS})\b))"
+    rf"|(?<=[a-z)%\d].)(?=(?:{_STARTERS})\b))"
 )
 _ABBREVIATION = re.compile(
     r"\b(?:e\.g|i\.e|vs|cf|resp|approx|[Ff]igs?|[Ee]qs?|Eqns?|[Ss]ecs?|Tabs?|[Rr]efs?|[Nn]os?|Dr"
