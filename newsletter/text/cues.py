@@ -19,8 +19,7 @@ _STUDY = """
     meta-analysis|trial|brief|monograph|proposal|exposition|lecture|dataset|benchmark
 """
 _MADE = """
-    propos|introduc|present|develop|design|buil[dt]|construct|creat|formulat|devis|unveil|launch
-    put forward
+    propos|introduc|present|develop|design|devis|unveil|launch|put forward
     releas(?!ing)|open-sourc
 """
 _WE_MADE = pattern(r"\bwe\b(?:[\s,]{1,2}[^\s,]{1,30}){0,4}?[\s,]{1,2}(?:MADE)", MADE=_MADE)
@@ -46,7 +45,10 @@ _PAPER = pattern(
     \bthis (?:is|was) an?\s(?:\w+\s){0,4}(?:STUDY)\b
     """,
     STUDY=_STUDY,
-    IDLE="is|are|can|has|will|of|was|could|may|opens?",
+    IDLE=r"""
+    is|are|can|has|will|of|was|could|may|opens?|highlights?|underscores?|sheds?|paves?|bridges?|lays?
+    contributes? to|(?:provides?|offers?|gives?) (?:\w+ ){0,2}insights?
+    """,
 )
 _AIM = pattern(
     r"""
@@ -65,7 +67,7 @@ _HERE = pattern(
 _TOPIC = re.compile(
     r"\b(?:we|paper|work|study|article|report|research|survey)\s(?:\w+ly\s|also\s"
     r"|first\s)?(?:consider|stud"
-    r"|address|focus|investigat|explor|tackl|examin|revisit|discuss|aim|ask|delv)"
+    r"|address|focus|investigat|explor|tackl|examin|revisit|aim|ask|delv)"
 )
 """What only names the subject, where another sentence says what was made of it."""
 
@@ -89,7 +91,7 @@ _PASSIVE = pattern(
 _LATER = re.compile(
     r"(?:furthermore|moreover|additionally|in addition|besides|finally|lastly|second|third|also"
     r"|we (?:also"
-    r"|further|additionally|then|finally)|as an? (?:additional|further|second)|beyond|to further"
+    r"|further|additionally|finally)|as an? (?:additional|further|second)|beyond|to further"
     r"|on top|code"
     r"|overall|in (?:summary|conclusion)|together|taken together|collectively|these|results"
     r"|our results"
@@ -160,8 +162,8 @@ def _judged(score: int, low: str, part: str) -> int:
         score += _PART_SCORES[part]
     if score <= 0:
         return 0
-    if _TOPIC.search(low):
-        score = min(score, _TOPIC_SCORE)
+    if _TOPIC.search(low) and score >= _TOPIC_SCORE - 1:
+        score = _TOPIC_SCORE
     if _LATER.match(low):
         score -= 3
     if (not part and len(low) < SHORTEST) or _VAGUE.search(low[-_LONGEST_VAGUE:]):
@@ -233,9 +235,7 @@ _OUTLOOK = re.compile(
     r"\b(?:future|pave|potential(?:ly)?|promis(?:e|ing)|may|might|could|should|hope|aim to"
     r"|highlight|underscor|opens?\b(?! ?-?source)|insights?|implications?|call for|discuss)"
 )
-"""What closes an abstract without telling a result, if it stands near the beginning."""
-
-_BEGINNING = 120  # characters
+"""What closes an abstract without telling a result."""
 
 A_RESULT = 2
 """The least weight of a sentence with a result."""
@@ -251,17 +251,21 @@ def has_number(text: str) -> bool:
 def result_weight(text: str, part: str = "") -> int:
     """How much of a result a sentence has: from ``A_RESULT`` on it has one, from 4 in numbers."""
     low, number = text.lower(), has_number(text)
-    if _RESULT.search(low):
-        weight = 6 if number else 3
-    else:
-        weight = 4 * bool(number and _EFFECT.search(low))
+    result = _RESULT.search(low)
+    weight = 6 if result and number else 3 * bool(result)
+    if not weight and number and _EFFECT.search(low):
+        weight = 4
     if part == "result":
         weight += 2 + number
     if not weight:
         return 0
     if not number:
-        weight -= 2 * bool(_OUTLOOK.search(low[:_BEGINNING])) + bool(_CLOSING.match(low))
+        end = result.end() if result else 0
+        weight -= 2 * bool(_OUTLOOK.search(low, 0, end + _NEAR)) + bool(_CLOSING.match(low))
     return weight - bool("we " in low and _WE_MADE.search(low))
+
+
+_NEAR = 40  # characters behind a result in which it is only hoped for
 
 
 def has_verb(text: str) -> bool:
