@@ -19,7 +19,7 @@ _STUDY = """
     meta-analysis|trial|brief|monograph|proposal|exposition|lecture|dataset|benchmark
 """
 _MADE = """
-    propos|introduc|present|develop|design|devis|unveil|launch|put forward
+    propos(?!ed? that)|introduc|present|develop|design|devis|unveil|launch|put forward
     releas(?!ing)|open-sourc
 """
 _WE_MADE = pattern(r"\bwe\b(?:[\s,]{1,2}[^\s,]{1,30}){0,4}?[\s,]{1,2}(?:MADE)", MADE=_MADE)
@@ -65,9 +65,9 @@ _HERE = pattern(
     STUDY=_STUDY,
 )
 _TOPIC = re.compile(
-    r"\b(?:we|paper|work|study|article|report|research|survey)\s(?:\w+ly\s|also\s"
-    r"|first\s)?(?:consider|stud"
-    r"|address|focus|investigat|explor|tackl|examin|revisit|aim|ask|delv)"
+    r"\b(?:we|paper|work|study|article|report|research|survey|review)\s(?:\w+ly\s|also\s|first\s)?"
+    r"(?:consider|stud|address|focus|investigat|explor|tackl|examin|revisit|review|survey|ask|delv)"
+    r"|\b(?:paper|work|study|article|report|research|survey|review)\s(?:\w+ly\s)?aim"
 )
 """What only names the subject, where another sentence says what was made of it."""
 
@@ -200,16 +200,17 @@ _RESULT = pattern(
     WORDS=r"""
     outperform|surpass|exceed|state[- ]of[- ]the[- ]art|sota\b|superior|comparable|competitive
     reveal|significant
-    (?<!\bto )(?<!\bfor )(?:improv|achiev|attain|boost|reduc|increas|decreas|speed-?up|demonstrat)
+    (?<!\bto )(?<!\bfor )(?:improv|achiev(?!ab)|attain|boost|reduc|increas|decreas|speed-?up)
+    (?<!\bto )(?<!\bfor )demonstrat
     (?<!\bto )(?<!\bfor )(?:accelerat|enhanc)
     (?:reach|yield|rais|drop|deliver|match|beat|win|retain|recover|preserv|cut|gain)(?:e?s|ed|ing)\b
     (?:halv|doubl|tripl)(?:es?|ed|ing)\b
     (?:show|confirm|indicat|prov)(?:e?s|ed|ing)\b|correlat|associated with|led to|leads to|up to
     found (?:that|to)
     (?:fast|slow|high|low|great|larg|small|strong|few)er\b|better|worse|rises?\b|rose\b|fell\b
-    won\b|caus(?:es|ed)
+    won\b|caus(?:ed|ing)
     (?:results?|experiments?|findings|evaluations?|analys[ie]s|simulations?|data)\b.{0,60}\b(?:suggest|impl|support)
-    we\s(?:\w+\s)?(?:found|find|show|observ|prov|detect|discover|uncover|obtain)
+    we\s(?:\w+\s)?(?:found|find|show|observ|prov|detect|discover|uncover|obtain|giv|deriv)
     result(?:ed|s|ing) in\b
     """,
 )
@@ -220,6 +221,10 @@ _EFFECT = re.compile(
 )
 """What makes a result of a sentence with a number."""
 
+_MEASURED = re.compile(
+    r"\d\s?[%×]|\b(?:error|accura|score|precision|recall|f1|auc|rmse|mae|iou|correlation)"
+)
+_BEST = re.compile(r"\b(?:outperform|surpass|state[- ]of[- ]the[- ]art|sota\b|exceed|best\b)")
 _DIGIT = re.compile(r"\d|fold\b|\stimes\b")
 _NUMBER = re.compile(
     # no year, no part of a name (GPT-4, PI(4,5)P2); the version of one is taken out before
@@ -253,8 +258,10 @@ def result_weight(text: str, part: str = "") -> int:
     low, number = text.lower(), has_number(text)
     result = _RESULT.search(low)
     weight = 6 if result and number else 3 * bool(result)
-    if not weight and number and _EFFECT.search(low):
-        weight = 4
+    if result:
+        weight += bool(_BEST.search(low))
+    elif number and _EFFECT.search(low):
+        weight = 4 if _MEASURED.search(low) else 2
     if part == "result":
         weight += 2 + number
     if not weight:

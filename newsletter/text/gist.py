@@ -127,11 +127,13 @@ def _earlier(sentences: Sequence[tuple[str, str]]) -> list[Sentence]:
 
 def _together(did: Sentence, second: Sentence, limit: int) -> str:
     """What was done beside another sentence, in the longest forms that keep its number."""
-    firsts = list(_forms(did.text))
-    is_counted = has_number(second.text)
+    whole, is_counted = _opened(did.text), has_number(second.text)
+    shorter: list[str] | None = None
     for then in _forms(second.text, is_tied=second.place != did.place + 1):
         room = limit - len(then) - 1
-        first = next((form for form in firsts if len(form) <= room), None)
+        if len(whole) > room and shorter is None:
+            shorter = list(_clauses(whole))
+        first = next((form for form in (whole, *(shorter or ())) if len(form) <= room), None)
         if first and (has_number(then) or not is_counted):
             return f"{first} {then}" if did < second else f"{then} {first}"
     return ""
@@ -203,7 +205,8 @@ def _opened(text: str) -> str:
 
 _CLAUSE = re.compile(
     r"[;:—]\s?|\s[—–]\s|,\s(?:which|where|whereby|thereby|thus|while|whereas|so that|but|without"
-    r"|with|as well as|such as|including|and (?:we|it|they|on|in|for|at)|(?:\w+ly\s)?(?:achiev"
+    r"|with|as well as|such as|including|then"
+    r"|and (?:we|it|they|on|in|for|at|then|finally)|(?:\w+ly\s)?(?:achiev"
     r"|outperform|enabl|demonstrat|improv|reduc|lead|allow|mak|provid|show|yield|surpass|result|suggest|indicat"
     r"|highlight|reveal|offer|establish|preserv|maintain|ensur|us|leverag|spann|cover|exceed|combin"
     r"|incorporat|facilitat|support|validat|confirm|underscor|challeng|open|pav|giv|focus|extend"
@@ -226,7 +229,7 @@ def _clauses(text: str) -> Iterator[str]:
         second = _SECOND_ITEM.search(items)
         text = head + items[: second.start()] if second and not head.endswith(": ") else head
         if second and text != head and _is_whole(text):
-            yield f"{text}."
+            yield f"{text.rstrip('.')}."
     for found in reversed(list(_CLAUSE.finditer(text))):
         if _is_whole(begin := text[: found.start()]):
             yield f"{begin}."

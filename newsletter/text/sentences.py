@@ -100,7 +100,9 @@ _HEADING = re.compile(
     rf"(?i:(?=(?:{'|'.join(_PARTS)})(?:[^a-z]|\Z|(?-i:[A-Z]))))"
     r"(?P<name>[A-Z][A-Za-z&/,() -]{2,60}?)(?:\s?[:–—]\s*|\.?\Z|\.\s"
     # without a colon: "METHODS Patients", "Results The", "BackgroundThe"
-    rf"|(?<=[A-Z]{{4}})\s(?=[A-Z][a-z])|\s(?=(?:{_FIRST})\b)|(?<=[a-z])(?=[A-Z][a-z]))"
+    rf"|(?<=[A-Z]{{4}})\s(?=[A-Z][a-z])|(?:\s|(?<=[a-z]))(?=(?:{_FIRST})\b)"
+    r"|(?<=\b(?i:results))(?=[A-Z][a-z])|(?<=\b(?i:methods))(?=[A-Z][a-z])"
+    r"|(?<=\b(?i:background))(?=[A-Z][a-z])|(?<=\b(?i:conclusions))(?=[A-Z][a-z]))"
 )
 
 

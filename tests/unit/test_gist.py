@@ -105,6 +105,12 @@ def test_structured_abstracts_give_aim_and_result(form: str) -> None:
     assert short(form.format(*NURSES)) == f"{NURSES[1]} {NURSES[3]}"
 
 
+@pytest.mark.parametrize("name", ["DataFlex", "MethodNet", "ResultBERT", "StudyGPT", "AimBot"])
+def test_a_name_is_no_heading(name: str) -> None:
+    told = f"{name} also finds 20% more of the videos than its rivals."
+    assert short(f"We propose {name}, which searches videos without labels. {told}").endswith(told)
+
+
 def test_what_was_measured_is_what_was_done() -> None:
     abstract = (
         "Ferns are old. Their growth in shade is not understood. Growth rates of 14 species were"
