@@ -53,24 +53,37 @@ class ReceivedMail:
 
 
 class _Titles(HTMLParser):
-    """Collects the text of every element marked as a paper's title."""
+    """Collects the title of every paper: the element marked so on a card, and what a row says.
+
+    A row has the upvotes before it, in ``b``, and the organization after it, in ``small``. A
+    correction, whose title is marked as ``new``, is none.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.titles: list[str] = []
-        self._inside = ""
+        self._inside = self._beside = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if "paper" in (dict(attrs).get("class") or "").split():
+        classes = {*(dict(attrs).get("class") or "").split()}
+        if {"paper", "row"} & classes:
             self._inside = tag
             self.titles.append("")
+        elif "new" in classes and self._inside:
+            self._inside = ""
+            self.titles.pop()
+        elif tag in {"b", "small"}:
+            self._beside = tag
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self._inside:
             self._inside = ""
+            self.titles[-1] = self.titles[-1].strip()
+        elif tag == self._beside:
+            self._beside = ""
 
     def handle_data(self, data: str) -> None:
-        if self._inside:
+        if self._inside and not self._beside:
             self.titles[-1] += data
 
 
