@@ -94,6 +94,7 @@ def find_gist(text: str, title: str = "") -> Gist:
 
     The title helps to find the sentence that introduces what it names ("VibeBench: …").
     """
+    text = _without_cut_end(text)
     if language(text[:_TELLING]):
         return Gist(text, None, ())
     sentences = list(parts_of(text[:_READ]))
@@ -149,14 +150,32 @@ def _stands_alone(text: str) -> bool:
 def _beginning(text: str, most: int, limit: int) -> str:
     """The first whole sentences; as many as there is room for, where spaces do not part them."""
     ends = list(sentence_ends(text[:_READ]))
-    room = [end for end in (ends if language(text[:_TELLING]) else ends[:most]) if end <= limit]
-    return text[: room[-1]] if room else _fitting(text[: ends[0]], limit)
+    if not language(text[:_TELLING]):
+        ends = ends[:most]
+    places = (at for at, end in enumerate(ends) if tells_place(text[(0, *ends)[at] : end].lower()))
+    ends = ends[: max(1, next(places, len(ends)))]
+    room = [end for end in ends if end <= limit]
+    return _fitting(text[: room[-1] if room else ends[0]], limit)
 
 
 def _fitting(text: str, limit: int) -> str:
-    """The longest form of a sentence that there is room for, or the whole of it."""
-    best = next((form for form in _forms(text) if len(form) <= limit), _opened(text))
+    """The longest form that there is room for and that the source did not cut, or the whole."""
+    fitting = [form for form in _forms(text) if len(form) <= limit]
+    whole = (form for form in fitting if not form.endswith(_CUT))
+    best = next(whole, fitting[0] if fitting else _opened(text))
     return best if len(best) <= LONGEST else shorten(best, LONGEST)
+
+
+_CUT = ("…", "...", "…]", "...]")
+"""How a text ends that its source has cut."""
+
+
+def _without_cut_end(text: str) -> str:
+    """The text without its last sentence if the source cut that, and it is not the only one."""
+    if not text.endswith(_CUT):
+        return text
+    *_, end, _last = (0, *sentence_ends(text[:_READ]))
+    return text[:end] or text
 
 
 def _forms(text: str, *, is_tied: bool = True) -> Iterator[str]:

@@ -137,6 +137,18 @@ def test_no_summary_says_where_code_is() -> None:
     release = "We release all code and data for research."
     assert short(f"{DID} {CODE} {release}") == DID
     assert "example.org" not in lead(ML)
+    assert short(f"Bees dance. {CODE}") == "Bees dance."
+
+
+@pytest.mark.parametrize("end", ["…", "...", " […]"])
+def test_a_sentence_that_the_source_cut_is_left_out(end: str) -> None:
+    assert short(f"{DID} {RESULT} It also finds the{end}") == f"{DID} {RESULT}"
+    assert short(f"Bees dance. They also count up to{end}") == "Bees dance."
+    assert short(f"We show that bees count, which is why they can{end}", 99).endswith(
+        f"they can{end}"
+    )
+    told = "We show that bees can count up to four and remember it"
+    assert short(f"{told}, which is why they{end}") == f"{told}."
 
 
 # -- room ----------------------------------------------------------------------------------------
