@@ -18,7 +18,7 @@ from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.matching import authors_asked_for, written_forms
 from newsletter.papers.topics import bit_indexes
 
-NO_ROOM = "did not fit; comes with the next letter"
+NO_ROOM = "did not fit; comes with the next email"
 """Why a paper is not in an edition although the reader wants it."""
 
 
@@ -241,7 +241,7 @@ def _reason_against(
 
 def _why_given_up(masks: IssueMasks, wants: Filter, index: int) -> str:
     popular = masks.with_upvotes(wants.min_upvotes) >> index & 1
-    reason = "did not fit into any letter" if popular else "had too few upvotes"
+    reason = "did not fit into any email" if popular else "had too few upvotes"
     return f"{reason} for {MAX_PAPER_AGE.days} days"
 
 

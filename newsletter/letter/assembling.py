@@ -259,7 +259,7 @@ def _assemble_part(
     frame = part.weekly if weekly else part.frame
     before = [*frame["opening"]]
     for name in ("papers", "minutes", "left_out"):
-        if edition.papers and counts[name]:
+        if counts["papers"] and counts[name]:
             before += part.counts[name][min(counts[name], 2)]
     before += frame["dateline_end"]
     if "index" in shown:
@@ -340,9 +340,8 @@ def _minutes(fragments: IssueFragments, edition: Edition) -> int:
     words_by_lead, titles = _by_lead(fragments.words, edition), fragments.words["titles"]
     total = 0
     for section in edition.sections:
-        words = words_by_lead[section.leads]
-        total += sum([words[paper] for paper in section.cards])
-        total += sum([titles[paper] for paper in section.rows])
+        total += sum(map(words_by_lead[section.leads].__getitem__, section.cards))
+        total += sum(map(titles.__getitem__, section.rows))
     return max(1, round(total / WORDS_A_MINUTE))
 
 

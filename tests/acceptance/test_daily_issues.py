@@ -292,7 +292,7 @@ def test_papers_without_room_come_with_the_next_letter(
         return " ".join(title.split()[:2])
 
     waiting = [verdict for verdict in explained if not verdict["in"]]
-    assert {verdict["reason"] for verdict in waiting} == {"did not fit; comes with the next letter"}
+    assert {verdict["reason"] for verdict in waiting} == {"did not fit; comes with the next email"}
     assert f"+ {len(waiting)} more in Other, in your next email" in first.text
     assert {verdict["title"] for verdict in waiting} <= set(second.titles)
     assert {f"Paper {n}" for n in range(221, 251)} <= set(map(short, second.titles))

@@ -137,7 +137,7 @@ def test_letter_counts_what_is_in_it_and_omitted() -> None:
         ">Code\N{NO-BREAK SPACE}★\N{NO-BREAK SPACE}1204</a>",
         ">Discuss\N{NO-BREAK SPACE}(12)</a>",
         '<span class="tag">chain of thought</span>',
-        "1 more in your whole edition on the web",
+        "+ 1 more in Reasoning</a>",
         "We could not read these lists yet: bioRxiv genomics",
         "ada@example.org is subscribed",
         "1 Example Street, Example",
@@ -170,7 +170,7 @@ def test_links_without_a_site_are_mails() -> None:
     ]
     verbs = [link.partition("?subject=")[2].partition("%20")[0] for link in own]
     assert verbs == ["preferences", "pause", "weekly", "unsubscribe"]
-    assert "1 more did not fit into this letter and comes with the next one." in html
+    assert "+ 1 more in Reasoning, in your next email" in html
 
 
 def test_letter_asks_for_a_reply_where_a_person_reads() -> None:

@@ -48,7 +48,7 @@ PAPERS = (
 
 FULL_EDITION = edition(
     section("Mixture of Experts", 0, because="topic Mixture of Experts: “title:experts”"),
-    section("Reasoning", 1, 2, because="include “chain of thought”", rows=[3]),
+    replace(section("Reasoning", 1, 2, because="include “chain of thought”", rows=[3]), more=1),
     more=[4],
     left_out=23,
 )

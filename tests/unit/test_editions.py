@@ -323,12 +323,12 @@ def test_paper_without_room_waits_and_says_so() -> None:
     assert (edition.papers, edition.waiting, edition.more) == ((0, 1), (2, 3, 4), ())
     verdicts = list(explain(masks_of(FIVE), history, edition))
     assert [verdict.included for verdict in verdicts] == [True, True, False, False, False]
-    assert verdicts[2].reason == "did not fit; comes with the next letter"
+    assert verdicts[2].reason == "did not fit; comes with the next email"
 
 
 @pytest.mark.parametrize(
     ("minimum", "reason"),
-    [(0, "did not fit into any letter for 22 days"), (5, "had too few upvotes for 22 days")],
+    [(0, "did not fit into any email for 22 days"), (5, "had too few upvotes for 22 days")],
 )
 def test_paper_given_up_has_its_reason(minimum: int, reason: str) -> None:
     waited = replace(paper(1, upvotes=4), first_seen=NOON - MAX_PAPER_AGE - timedelta(seconds=1))
