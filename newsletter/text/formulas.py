@@ -194,7 +194,7 @@ class _Reader:
         if LATER_ARGUMENT.fullmatch(name):
             self._argument()
         elif name not in DECORATIONS and self._peek() != "{" and not name.startswith(_FONTS):
-            return self._symbol(name)
+            return self._symbol(spoken(name))
         argument = unicodedata.normalize("NFC", self._argument())
         if name == "unicode":
             return _character(argument)
@@ -220,6 +220,17 @@ class _Reader:
         sign = {"3": "∛", "4": "∜"}.get(degree, degree.translate(_SUPERSCRIPT) + "√")
         on = self._argument().strip()
         return sign + (on if len(on) == 1 or on.isdecimal() else f"({on})")
+
+
+def spoken(name: str) -> str:
+    r"""An author's own macro as words: ``\ourmethod`` is "our method"; others are their names."""
+    own = _OWN.fullmatch(name)
+    return f"our {(own['thing'] or own['named']).lower()}" if own else name
+
+
+_OWN = re.compile(
+    r"[oO]ur(?P<thing>[A-Za-z]{3,})|(?P<named>method|model|system|dataset|benchmark|framework)[nN]ame"
+)
 
 
 def _factor(text: str) -> str:

@@ -103,23 +103,31 @@ def unmarked(markup: str) -> str:
 
 _MARKDOWN = re.compile(
     # opening marks stand before a word and not behind one, closing marks behind it: 2**3 has none
-    r"(?<![\w*])\*\*(?=[\w(+\"“])(?P<bold>[^*]{1,200}?)(?<=[\w).%\"”!?:;,])\*\*(?!\*)"
+    r"(?<![\w*])\*\*\*?(?=[\w(+\"“])(?P<bold>[^*]{1,200}?)(?<=[\w).%\"”!?:;,])\*\*\*?(?!\*)"
     r"|(?<![\w*\\])\*(?=[A-Za-z\"“])(?P<italics>[^*]{1,100}?)(?<=[\w).\"”!?])\*(?![\w*])"
     r"|(?<![\w_])_(?=[A-Za-z])(?P<lined>[^_]{1,60}?)(?<=[\w.!?])_(?![\w_])"
+    r"|(?<![\w_])__(?=[A-Za-z])(?P<strong>[^_]{1,99} [^_]{1,99}?)(?<=[\w.!?])__(?![\w_])"
     r"|(?<![\w`])`(?=\S)(?P<code>[^`]{1,60}?)(?<=\S)`(?![\w`])"
-    r"|\[(?P<link>[^\[\]]{1,200})\]\(https?://[^\s()]{1,300}\)"
+    r"|!?\[(?P<link>[^\[\]]{1,200})\]\(https?://[^\s()]{1,300}\)"
 )
-_MARK = re.compile(r"[*_`\[]")  # trying _MARKDOWN only there saves most of the time
+_ELEMENT = re.compile(
+    r"<(?P<name>b|i|u|tt|em|strong|italic|bold|code|p)>(?P<text>[^<>]{1,300})</(?P=name)>"
+)
+"""Markup that a text has beside its Markdown; an opening tag alone is text, as ``<s>`` is."""
+
+_MARK = re.compile(r"!?\[|[*_`]")  # trying _MARKDOWN only there saves most of the time
 _MARKS = ("**", " *", "(*", " _", "(_", "`", "](")
 
 
 def plain_markdown(text: str) -> str:
-    """The text without the marks of Markdown for bold, italics, code and links; entities decoded.
+    """The text without the marks of Markdown for bold, italics, code and links, and without HTML's.
 
     Names stay as they are: ``__init__``, ``file_name``, ``2**3``, ``A* and D*``.
     """
     if "&" in text:
         text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+    if "</" in text:
+        text = _ELEMENT.sub(r"\g<text>", _SCRIPT.sub(_script_element, text))
     if not any(mark in text for mark in _MARKS) and text[:1] not in {"*", "_"}:
         return text
     parts: list[str] = []

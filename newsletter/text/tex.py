@@ -21,6 +21,7 @@ from newsletter.text.formulas import (
     SWITCHES,
     SYMBOLS,
     formula,
+    spoken,
 )
 from newsletter.text.markup import plain_markdown
 
@@ -59,9 +60,9 @@ _TEX = re.compile(
     rf"(?:(?P<arguments>(?:\s?{_BRACED})(?:{_BRACED})*)|(?P<unclosed>\{{)?(?P<after>\s?))"
     rf"|(?=\{{\\[A-Za-z])(?P<group>{_BRACED})"
     rf"|(?<=[\w)\]}}])(?P<script>(?:[_^]{_BRACED})+)"
-    r"|(?P<dash>(?<=[\w$)\]”’%\"'])(?:---(?=\s?\w|[,.;:)])|(?<!xn)--(?=[\w$(“]))"
+    r"|(?P<dash>(?:(?<=[\w$)\]”’%])|(?<=\w[\"']))(?:---(?=\s?\w|[,.;:)])|(?<!xn)--(?=[\w$(“]))"
     r"|(?<=\s)---(?=\s|\w)|(?<=\s)--(?=\s|(?:an?|the|and|which|where)\s)|(?<=[a-z]{3})--(?=\s[a-z]))"
-    r"|(?<=[\w)\]}])(?P<power>\^(?:-?\d{1,3}(?![\d.]*\d)|[A-Za-z](?![\w^])))"
+    r"|(?<=[\w)\]}])(?P<power>\^(?:-?\d{1,3}(?![\d.]*\d)|[A-Za-z](?![\w^])|[*†‡]))"
     r"|(?P<tie>(?<=[A-Za-z.)\]}$])~(?=[A-Za-z0-9($\\])|(?<=[0-9])~(?=[A-Za-z(]))"
 )
 _FORMULAS = ("display", "dollars", "round", "square", "environment")
@@ -204,21 +205,11 @@ def _macro(match: re.Match[str]) -> str | None:
     if match["unclosed"]:
         return " " * (before not in {"", " "}) + after
     is_name = len(name) > 1 and not before.isalpha() and before not in {*"\\/:._"}
-    return _spoken(name, match) + after if is_name else None
-
-
-def _spoken(name: str, match: re.Match[str]) -> str:
-    r"""An author's own macro as words: ``\ourmethod`` is "our method"."""
-    own = _OWN.fullmatch(name)
-    if own is None:
-        return name
+    if not is_name:
+        return None
+    words = spoken(name)
     begins = match.string[max(0, match.start() - 2) : match.start()] in {"", ". "}
-    return f"{'Our' if begins else 'our'} {(own['thing'] or own['named']).lower()}"
-
-
-_OWN = re.compile(
-    r"[oO]ur(?P<thing>[A-Za-z]{3,})|(?P<named>method|model|system|dataset|benchmark|framework)[nN]ame"
-)
+    return (words.capitalize() if begins and words != name else words) + after
 
 
 def _with_arguments(name: str, written: str, arguments: str) -> str:

@@ -266,6 +266,7 @@ def test_every_formula_has_a_readable_form(written: str, shown: str) -> None:
     [
         ("X^{2}-Gaussian, 10^{19}, pi_{0.5}", "X²-Gaussian, 10¹⁹, π_0.5"),
         ("R^2{=}0.86, 4{,}851, (1{+}1)", "R²=0.86, 4,851, (1+1)"),
+        ("$\\ourmethod$, p^* of {\\ourMethod}", "our method, p* of our method"),
         ("R^3, M^3Det, 10^-5, O(n^k), (a+b)^2, a^b", "R³, M³Det, 10⁻⁵, O(nᵏ), (a+b)², aᵇ"),
         (
             "529times faster, 224 times 224, a d_k times d_v map",
@@ -312,7 +313,7 @@ def test_tex_without_its_marks_is_read(written: str, shown: str) -> None:
         "\\",
         "~10% of 1%~4%, 5~10, 1 ~ 2, https://example.org/~ada",
         "https://example.org/a--B_{c}, many times, 3 times",
-        "--flag, C-- is, -----, --> and <--, i--, xn--abc, ```code``` ",
+        '--flag, "--flag", C-- is, -----, --> and <--, i--, xn--abc, ```code``` ',
         "the user`s `word, don't",
     ],
 )
@@ -336,9 +337,14 @@ def test_text_without_tex_stays_as_written(text: str) -> None:
             "run code at this url or LoRA (LR)",
         ),
         ("6.2% &#177; 2.8% of R&amp;D &lt; 5", "6.2% ± 2.8% of R&D < 5"),
+        ("<i>in vitro</i>, CO<sub>2</sub>, &lt;b&gt;all&lt;/b&gt;", "in vitro, CO₂, all"),
+        (
+            "***both*** and __two words__ and ![a plot](https://example.org/a.png)",
+            "both and two words and a plot",
+        ),
     ],
 )
-def test_markdown_and_entities_become_plain_text(written: str, shown: str) -> None:
+def test_markdown_and_html_become_plain_text(written: str, shown: str) -> None:
     assert tex_to_unicode(written) == shown
 
 
@@ -348,6 +354,7 @@ def test_markdown_and_entities_become_plain_text(written: str, shown: str) -> No
         "__init__, file_names, _x, W_Q and W_K, snake_case_name",
         "2**3 and 4**5, x ** y ** z, NPFP** and CF** too",
         "A* and D* search, C*-algebras, the *-operation on *-rings, (*) and (*)",
+        "the tokens <s> and </s>, <think> and </think>, a<b and c>b, __len__ and __init__",
         "f(*args, **kwargs), *p < 0.05, **p < 0.01, R&D; AT&T; &unknown;",
         "[1](see) and [a] (https://example.org)",
     ],
