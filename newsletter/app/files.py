@@ -25,7 +25,12 @@ WRITTEN_BY_INIT = frozenset({"newsletter.yaml", "subscribers.yaml"})
 """The files that ``newsletter init`` writes."""
 
 
-def cron_line(folder: Path, words: str = "send --yes --quiet", at: str = "0 7") -> str:
+def cron_lines(folder: Path) -> str:
+    """The lines for cron: send each morning, finish half an hour later, read the sources twice."""
+    return f"{cron_line(folder)}\n{cron_line(folder, 'fetch --quiet', at='0 12,22')}"
+
+
+def cron_line(folder: Path, words: str = "send --yes --quiet", at: str = "0,30 7") -> str:
     """The line for cron that sends each morning; cron's PATH is short, so it has the whole path.
 
     ``words`` are another command, and ``at`` its minutes and hours.
@@ -59,7 +64,7 @@ def read_file(path: Path, remedy: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise ConfigurationError(f"there is no such file; {remedy}", file=str(path)) from error
+        raise ConfigurationError(f"no such file; {remedy}", file=str(path)) from error
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", file=str(path)) from error
 

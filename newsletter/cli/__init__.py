@@ -36,7 +36,7 @@ COMMANDS = {
     "why": ("why", "Explain for each paper of a day why a reader gets it or not."),
     "bounces": ("bounces", "Process returned mail: bounces, complaints, unsubscribe requests."),
     "subscribers": ("reader_lists", "List, show, add, change, import and erase readers."),
-    "api": ("api", "Make a token with which a program uses the HTTP API."),
+    "api": ("api", "Make a token for a program that uses the HTTP API."),
     "templates": ("templates", "Copy the email templates for editing, or check them."),
     "topics": ("topic_changes", "List, try out, rename, merge or remove topics."),
 }

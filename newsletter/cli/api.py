@@ -16,7 +16,7 @@ commands = command_list()
 api_group = group(
     commands,
     "api",
-    """Make a token with which a program uses the HTTP API.
+    """Make a token for a program that uses the HTTP API.
 
     Example: newsletter api token website --scope readers:subscribe
     """,
@@ -29,18 +29,18 @@ PREFIX = "dpn_"  # scanners of leaked secrets find tokens by how they begin
 def token(
     _config: Path,
     output: Output,
-    name: Annotated[str, typer.Argument(help="What uses it; the record of acts has this name.")],
+    name: Annotated[str, typer.Argument(help="The program's name, for your records.")],
     *,
     scope: Annotated[
         list[str], typer.Option(help=f"Repeat for more than one: {', '.join(SCOPES)}.")
     ],
 ) -> int:
-    """Make a token, and print it once, with the line for newsletter.yaml that lets it in.
+    """Make a token and print it once, with its line for newsletter.yaml.
 
     Example: newsletter api token website --scope readers:subscribe --scope papers:read
 
-    No file is changed: the token works once its line is in newsletter.yaml and the newsletter has
-    read that, and no longer once the line is deleted. The line has only a hash of the token.
+    No file is changed. The token works once its line is in newsletter.yaml and the newsletter has
+    read it, until you delete the line. The line has only a hash of the token.
     """
     try:
         token_name(name)
@@ -53,7 +53,7 @@ def token(
     made = f"{PREFIX}{secrets.token_urlsafe(32)}"
     entry = {"name": name, "hash": hash_token(made), "scopes": scopes}
     output.result({"token": made, **entry, "line": _line(entry)}, f"{made}\n\n{_lines(entry)}")
-    output.message("Keep the token where the program finds it; it is not shown again.")
+    output.message("Store the token now; it is not shown again.")
     return 0
 
 

@@ -58,7 +58,7 @@ def read_bounces(
     A reader is blocked after 3 hard bounces on 3 days or after one complaint; soft bounces are
     only counted. Each mail counts once. Processed mails are marked as seen. Mails that need a
     person are named once and left where they are; `newsletter status` lists them. With -, exit
-    code 75 means: not taken in, the mail server must keep the mail.
+    code 75 means: not processed; the mail server must keep the mail.
     """
     _refuse_unclear(stdin, maildir, mbox)
     if stdin is not None:
@@ -119,7 +119,7 @@ def _read_pipe(config: Path, output: Output) -> int:
         try:
             results = [_take_in(config, mail) for mail in stream_mails(sys.stdin.buffer)]
         except NewsletterError as error:
-            _log.error("a mail from a pipe was not taken in: %s", error)
+            _log.error("a mail from a pipe was not processed: %s", error)
         else:
             _report(output, results, 0)
             return 0

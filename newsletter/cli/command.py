@@ -7,7 +7,7 @@ what typer sees.
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import wraps
 from inspect import Parameter
@@ -19,9 +19,9 @@ from typer.core import TyperGroup
 
 from newsletter.cli.logs import LogFormat, configure_logging
 from newsletter.cli.output import Output
-from newsletter.config.subscribers import mailbox_key
-from newsletter.errors import UsageError
-from newsletter.model import SUBSCRIBER_FIELDS, FormField, Reader
+from newsletter.config.subscribers import mailbox_key, read_entry
+from newsletter.errors import ConfigurationError, InvalidFileError, UsageError
+from newsletter.model import SUBSCRIBER_FIELDS, FormField, ListedReader, Reader
 from newsletter.model.zones import load_zone
 from newsletter.ports import Clock
 
@@ -110,6 +110,27 @@ FIELD_OPTIONS = [_field_option(*each) for each in SUBSCRIBER_FIELDS.items() if e
 def given_fields(options: Mapping[str, object]) -> dict[str, Any]:
     """Those of the :data:`FIELD_OPTIONS` that were given, as an entry of subscribers.yaml."""
     return {name: value for name, value in options.items() if value not in (None, [])}
+
+
+def read_options(
+    email: str, options: Mapping[str, object], topics: Collection[str]
+) -> ListedReader:
+    """The reader with this address and the settings that :data:`FIELD_OPTIONS` gave.
+
+    Raises:
+        ConfigurationError: a value is wrong; the error names its option.
+    """
+    try:
+        return read_entry({"email": email, **given_fields(options)}, topics)
+    except InvalidFileError as error:
+        named = [ConfigurationError(e.problem, where=_option_at(e.where)) for e in error.errors]
+        raise InvalidFileError(named) from error
+
+
+def _option_at(place: str) -> str:
+    """The option that gave what is at a place: ``--max-items`` for ``subscribers.0.max_items``."""
+    name = "".join(place.split(".")[2:3])
+    return {"": "", "email": "EMAIL"}.get(name, f"--{name.replace('_', '-')}")
 
 
 def command(
@@ -203,7 +224,7 @@ def without_faults(readers: Sequence[Reader]) -> list[Reader]:
     for reader in readers:
         if reader.fault:
             raise UsageError(
-                f"{reader.subscriber.email}: {reader.fault}; save their settings anew, for example "
+                f"{reader.subscriber.email}: {reader.fault}; save their settings again, say "
                 "with `newsletter subscribers set` or `import --overwrite`"
             )
     return [*readers]

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from newsletter.app.clock import SystemClock
-from newsletter.app.files import cron_line
+from newsletter.app.files import cron_lines
 from newsletter.cli.command import Yes, command, command_list
 from newsletter.cli.output import Output
 from newsletter.cli.questions import Answers, Options, Questions
@@ -50,7 +50,7 @@ _Server = Annotated[
     str | None, typer.Option(metavar="HOST[:PORT]", help="The mail server. Default: localhost.")
 ]
 _Username = Annotated[str | None, typer.Option(help="The login; its password is ${SMTP_PASSWORD}.")]
-_Zone = Annotated[str | None, typer.Option(help="Such as Europe/Zurich. Default: this machine's.")]
+_Zone = Annotated[str | None, typer.Option(help="Time zone. Default: this machine's.")]
 _Sources = Annotated[
     list[str] | None,
     typer.Option(help="huggingface, a category of arXiv, or a feed. Repeat for more."),
@@ -103,7 +103,7 @@ def init(
     _write(folder, answers, output)
     if not asks or answers is None:
         output.message("Edit the two .yaml files, then run: newsletter config check")
-        output.message(f"To send each morning by cron: {cron_line(folder)}")
+        output.message(f"To send each morning by cron:\n{cron_lines(folder)}")
         return 0
     code = _send_first(folder, answers, output)
     output.message(_next_steps(folder, answers))
@@ -224,4 +224,5 @@ Next:
   newsletter send      # fetches, shows the counts, and asks before it sends
   newsletter run       # sends each day; to unsubscribe, readers {unsubscribe}
   newsletter doctor    # what readers' mail servers ask for: SPF, DKIM, DMARC and more
-To send each morning by cron: {cron_line(folder)}"""
+To send each morning by cron:
+{cron_lines(folder)}"""

@@ -50,17 +50,17 @@ def cancel_issue(config: Path, output: Output, issue: Issue, *, yes: Yes = False
 
 @command(issue_group, "undo")
 def undo_issue(config: Path, output: Output, issue: Issue, *, yes: Yes = False) -> int:
-    """Remove an issue of which no email was sent, as if it had never been frozen or cancelled.
+    """Remove an issue whose emails were never sent, as if it had never existed.
 
     Example: newsletter issue undo 2027-08-03
 
     Its papers go into the readers' next issue, and the date can be sent again. Stop `newsletter
-    run` and `serve` before. It asks, or needs --yes without a terminal.
+    run` and `serve` first. It asks, or needs --yes without a terminal.
     """
     with open_app(config) as app:
         day = issue_day(issue, app.clock, app.settings.timezone)
         refuse_while_running(app, app.settings.store, "stop it first: it may be sending the issue")
-        if not (yes or confirm(f"Remove the issue of {day}, of which nothing was sent?")):
+        if not (yes or confirm(f"Remove the issue of {day}? None of its emails was sent.")):
             return 0
         undo(app.store, day, now=app.clock.now())
         _record(app, "undid an issue", day)
@@ -74,7 +74,7 @@ def release_issue(config: Path, output: Output, issue: Issue) -> int:
 
     Example: newsletter issue release 2026-08-03
 
-    With `issue.canary` set, it also lets the others have an issue that only those got so far.
+    With `issue.canary` set, it also sends an issue to everybody else after the first readers.
     """
     with open_app(config) as app:
         day = issue_day(issue, app.clock, app.settings.timezone)

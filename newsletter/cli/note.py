@@ -117,7 +117,7 @@ def send_note(
 
 @command(note_group, "status")
 def note_status(config: Path, output: Output) -> int:
-    """Show every note that was sent, and how far it is.
+    """Show every note that was sent, and its progress.
 
     Example: newsletter note status
     """

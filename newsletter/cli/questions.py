@@ -130,7 +130,7 @@ class Questions:
             )
             return answer
         if text is None:
-            raise UsageError(f"--{option} must be given, because there is no terminal to ask on")
+            raise UsageError(f"--{option} is needed without a terminal")
         try:
             return check(text)
         except typer.BadParameter as error:
@@ -249,7 +249,7 @@ def _host_and_port(text: str) -> tuple[str, int]:
     )
     if match is None:
         raise typer.BadParameter(
-            "write the name of a server, such as mail.example.org or HOST:PORT"
+            "write the name of a server, for example mail.example.org or HOST:PORT"
         )
     usual = _RELAY_PORT if match["host"] in LOOPBACK else _SUBMISSION_PORT
     return match["host"], int(match["port"] or usual)

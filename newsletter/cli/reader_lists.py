@@ -12,7 +12,7 @@ from newsletter.app import event_loop
 from newsletter.app.files import read_file
 from newsletter.app.reader_notes import greet_added
 from newsletter.app.wiring import App, open_app
-from newsletter.cli.command import FIELD_OPTIONS, Yes, command, find_readers, given_fields
+from newsletter.cli.command import FIELD_OPTIONS, Yes, command, find_readers, read_options
 from newsletter.cli.output import Output, confirm, count_of
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.cli.subscribers import Email, commands, subscribers_group
@@ -20,7 +20,6 @@ from newsletter.config.reader_lists import ReaderList, read_csv, read_zip, write
 from newsletter.config.subscribers import (
     is_address,
     plain_value,
-    read_entry,
     read_subscribers,
     to_listed_entry,
     write_yaml,
@@ -36,10 +35,10 @@ Again = Annotated[
     bool, typer.Option("--again", help="Add readers even if they left, or were blocked or erased.")
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace what known readers have otherwise.")
+    bool, typer.Option("--overwrite", help="Replace settings that known readers have.")
 ]
 Welcome = Annotated[
-    bool, typer.Option("--welcome", help="Email the new readers who added them, and what comes.")
+    bool, typer.Option("--welcome", help="Tell the new readers who added them and what they get.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; store nothing.")]
 
@@ -82,11 +81,10 @@ def add(
 
     Example: newsletter subscribers add ada@example.org --topics Reasoning --include LoRA
 
-    A known reader keeps what you do not name, and what they have otherwise: --overwrite replaces
-    that, after asking.
+    A known reader's own settings stay. --overwrite replaces those that you name, after asking.
     """
     with open_app(config) as app:
-        listed = read_entry({"email": email, **given_fields(fields)}, app.known_topics)
+        listed = read_options(email, fields, app.known_topics)
         import_ = _Import(app, output, plan(app, [listed], again=again, overwrite=overwrite))
         if count(import_.decisions, "away"):
             advice = "if they ask to come back, pass --again"
@@ -123,10 +121,10 @@ def import_readers(
     Example: newsletter subscribers import left.txt --status unsubscribed
 
     Reads YAML, CSV of any spreadsheet, lists of addresses, and the exports of Mailchimp, listmonk,
-    Ghost, Buttondown and Substack. Readers whose status in the file is unsubscribed or blocked
-    leave, and are never added as confirmed later. A known reader keeps what the file does not name,
-    and what they have otherwise. Before an import changes what known readers chose (--overwrite,
-    --again, or a file by which they leave) it names them and asks.
+    Ghost, Buttondown and Substack. Readers that the file lists as unsubscribed or blocked are
+    unsubscribed, and never added as confirmed later. A known reader's own settings stay. Before an
+    import changes what known readers chose (--overwrite, --again, or a file that unsubscribes
+    them), it names them and asks.
     """
     with open_app(config) as app:
         listed = _listed(app, output, file, skip_invalid=skip_invalid)
@@ -190,7 +188,7 @@ def welcome(
     output: Output,
     email: Annotated[list[str], typer.Argument(help="The readers' addresses.")],
 ) -> int:
-    """Email readers whom you added what comes, when, and how to leave; nobody gets it twice.
+    """Tell readers you added what they get, when, and how to unsubscribe; once each.
 
     Example: newsletter subscribers welcome ada@example.org
     """
@@ -239,7 +237,7 @@ class _Import:
             advice = "not added because they left before; pass --again to add them"
             self.output.message(f"{away} {advice}")
         if dry_run:
-            self.output.message("a dry run: nothing was stored")
+            self.output.message("dry run: nothing was stored")
 
     def greet(self, *, wanted: bool) -> None:
         """Email those who are new, if that is wanted."""
@@ -290,7 +288,7 @@ class _Import:
     def left_alone(self) -> list[str]:
         """Who stays as they are although the list says otherwise, and in what."""
         kept = [each for each in self.decisions if each.is_left_alone]
-        return _shortened([f"{each.email} is left alone: {_detail(each)}" for each in kept])
+        return _shortened([f"{each.email} keeps: {_detail(each)}" for each in kept])
 
 
 def _difference(decision: Decision) -> dict[str, Any]:
@@ -356,7 +354,7 @@ def export(
 
     Example: newsletter subscribers export readers.csv
 
-    Those who left or are blocked are among them, with their status and its date, so that no import
+    Readers who left or are blocked are included, with their status and its date, so that no import
     subscribes them again; `--status confirmed` leaves them out.
     """
     with open_app(config) as app:
@@ -364,7 +362,7 @@ def export(
         known = [r for r in app.store.listed_readers() if status in (None, r.status)]
     listed = [reader for reader in known if is_address(reader.subscriber.email)]
     for email in sorted({r.subscriber.email for r in known} - {r.subscriber.email for r in listed}):
-        output.message(f"left out: {email!r} is stored as an address, and is none")
+        output.message(f"left out: {email!r} is stored as an address but is not one")
     form = form or (_form_of(file) if file else Form.YAML)
     text = write_csv(listed) if form is Form.CSV else write_yaml(listed)
     if file is None:

@@ -97,14 +97,14 @@ def serve(config: Path, output: Output) -> int:
 
 @command(commands)
 def reload(config: Path, output: Output) -> int:
-    """Let a running newsletter take in the configuration as it is now.
+    """Make a running newsletter read its configuration again.
 
     Example: newsletter reload
 
-    `newsletter run` and `serve` on this machine do so between two ticks, and say what came of it; a
-    delivery that has begun goes on. A configuration with mistakes is refused, and they go on with
-    the old one. `store:`, `state:` and the address in `web:` need a restart. Exit code 3: it was
-    refused; 75: there was no answer within a minute.
+    `newsletter run` and `serve` on this machine do so at once, and report the result; a delivery
+    in progress goes on. A configuration with mistakes is refused: they keep the old one. `store:`,
+    `state:` and the address in `web:` need a restart. Exit code 3: it was refused; 75: there was no
+    answer within a minute.
     """
     with open_app(config) as app:
         answers = request_reloads(app, WAIT)

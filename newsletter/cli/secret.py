@@ -54,7 +54,7 @@ def rotate(config: Path, output: Output) -> int:
 
     Example: newsletter secret rotate
 
-    It draws the secret and keeps the one before it, for good: unsubscribe links never expire. If
+    It makes a new secret and keeps the old ones for good: unsubscribe links never expire. If
     `secret:` is set in newsletter.yaml, it changes nothing and says what to write.
     """
     with open_app(config) as app:
@@ -83,12 +83,12 @@ def forget(
     *,
     yes: Yes = False,
 ) -> int:
-    """Accept no more links that a secret has signed, because it is lost or somebody knows it.
+    """Stop accepting the links that a secret signed, because it is lost or leaked.
 
     Example: newsletter secret forget 1f0c7a55e2b94d10
 
-    Links in the emails that it signed end, unsubscribe links included. It asks, or needs --yes
-    without a terminal.
+    Links in the emails that it signed stop working, unsubscribe links included. It asks, or
+    needs --yes without a terminal.
     """
     question = "The links in emails that it signed will not work any more. Forget it?"
     if not (yes or confirm(question)):

@@ -70,7 +70,7 @@ def fetch(
     since: Annotated[
         str | None,
         typer.Option(
-            metavar="YYYY-MM-DD", help="Read every list since this date, for the next letter."
+            metavar="YYYY-MM-DD", help="Read every list since this date, for the next email."
         ),
     ] = None,
     again: Annotated[
@@ -78,7 +78,7 @@ def fetch(
         typer.Option(metavar="YYYY-MM-DD", help="Read the answers kept on this date (UTC) again."),
     ] = None,
 ) -> int:
-    """Read the lists that are open, and store their papers.
+    """Read the sources' lists and store their papers.
 
     Example: newsletter fetch --since 2026-08-03
 

@@ -51,7 +51,7 @@ def import_sources(
     body = read_file(file, "give a list of feeds that a feed reader exported (OPML)")
     found = read_opml(body, _configured_feeds(config) if config.exists() else ())
     if not found.sources and not found.left_out:
-        raise UsageError(f"{file}: no feed is in it; export a list of feeds (OPML) and try again")
+        raise UsageError(f"{file}: it has no feeds; export a list of feeds (OPML) and try again")
     output.result(
         {
             "sources": found.sources,

@@ -1,5 +1,6 @@
 """``newsletter status`` and ``newsletter audit``: the state of an issue, and the proof of it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,7 +18,8 @@ from newsletter.cli.reports import (
     issue_document,
     issue_lines,
 )
-from newsletter.model import Audit, DeliveryState, Heartbeat
+from newsletter.model import Audit, Delivery, DeliveryState, Heartbeat
+from newsletter.model.zones import load_zone
 from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.pruning import DETAILS_REMOVED
 from newsletter.publisher.reporting import audit_issue, mass_words, report, reported_days
@@ -54,12 +56,9 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
         left_mails = app.store.left_mails()
         mass_reports = app.store.mass_reports(since=day - MASS_SHOWN_FOR)
         relay, removed = app.relay_notice, app.store.has_no_details(day)
-    readers = [(d.email, d.state, d.attempts, d.reply) for d in deliveries]
     document = {
         **issue_document(found),
-        "readers": [
-            dict(zip(("email", "state", "attempts", "reply"), row, strict=True)) for row in readers
-        ],
+        "readers": [_delivery_document(each) for each in deliveries],
         "gaps": gaps_document(gaps),
         "removed": removed,
         "server": relay,
@@ -74,7 +73,7 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
         "\n".join(map(_heartbeat_line, heartbeats)),
         table(("source", "state", ""), [(s.name, s.state, s.detail) for s in found.sources]),
         gap_lines(gaps),
-        table(("reader", "state", "attempts", "server reply"), readers),
+        delivery_lines(deliveries, app.settings.timezone),
         "\n".join(map(mass_words, mass_reports)),
         table(
             ("mail that needs a person", "in", "why"),
@@ -123,6 +122,33 @@ def _chosen_day(app: App, issue: str | None) -> date:
     """
     day = issue_day(issue, app.clock, app.settings.timezone)
     return day if issue else next(reported_days(app.store, app.clock.now()), day)
+
+
+def _delivery_document(delivery: Delivery) -> dict[str, object]:
+    next_try = None if delivery.next_try is None else delivery.next_try.isoformat()
+    return {
+        "email": delivery.email,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "reply": delivery.reply,
+        "next_try": next_try,
+    }
+
+
+def delivery_lines(deliveries: Sequence[Delivery], timezone: str) -> str:
+    """The readers whose email has not arrived, in a table; a deferred one has its next try."""
+    zone = load_zone(timezone)
+    rows = [
+        (
+            each.email,
+            each.state,
+            each.attempts,
+            each.next_try.astimezone(zone).strftime("%a %H:%M") if each.next_try else "",
+            each.reply,
+        )
+        for each in deliveries
+    ]
+    return table(("reader", "state", "attempts", "next try", "server reply"), rows)
 
 
 def _heartbeat_document(heartbeat: Heartbeat) -> dict[str, str]:

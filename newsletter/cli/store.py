@@ -80,16 +80,16 @@ def move_to_store(
     output: Output,
     to: Annotated[str, typer.Argument(metavar="STORE", help="The address of the other store.")],
 ) -> int:
-    """Move the newsletter to another store, and let newsletter.yaml name it.
+    """Move the newsletter to another store and update newsletter.yaml.
 
     Example: newsletter store move postgresql://newsletter@localhost/papers
 
-    Stop `newsletter run` and `serve` before. Everything is copied and checked: papers, readers,
+    Stop `newsletter run` and `serve` first. Everything is copied and checked: papers, readers,
     departures, consents, and what was sent. Then the old store refuses to be used. If the command
     is interrupted, run it again: until it has ended, the old store stays in use.
     """
     if "://" not in to:
-        raise UsageError(f"{to} is no store's address; write sqlite:///{to}, or postgresql://…")
+        raise UsageError(f"{to} is not a store's address; write sqlite:///{to}, or postgresql://…")
     with open_app(config) as app:
         move = move_store(app, to)
     place, rows = masked(to), sum(move.rows.values())
@@ -101,12 +101,12 @@ def move_to_store(
 
 @command(store_group, "new")
 def begin_new_store(config: Path, output: Output, *, yes: Yes = False) -> int:
-    """Begin anew with the store that is configured, although emails were sent from another.
+    """Start over with the configured store, although emails were sent from another.
 
     Example: newsletter store new
 
-    A store that does not know what this newsletter sent is refused, since everybody would get
-    emails again, also who had left. This command accepts it. It asks, or needs --yes without a
+    A store that does not know what this newsletter sent is refused: readers would get emails
+    again, even those who left. This command accepts it. It asks, or needs --yes without a
     terminal. To keep what was sent, use `newsletter store move` or `store restored` instead.
     """
     question = "Readers may get emails again, also those who had left. Begin anew?"
@@ -147,8 +147,8 @@ def prune_store(
 
     Example: newsletter store prune --older-than 90d --dry-run
 
-    Removed are the texts of the emails, the reasons for each paper, the readers' settings of then,
-    and the mail server's replies. Kept are each issue's counts, which paper each reader got (so
+    It removes the texts of the emails, the reasons for each paper, the readers' settings of then,
+    and the mail server's replies. It keeps each issue's counts, which paper each reader got (so
     that nothing is repeated), the public archive, departures, consents and blocks. Issues with
     emails that wait or are in doubt stay whole. `newsletter run` and `send` do the same once a day
     if `keep: {editions: DAYS}` is set. Sending and the pages may go on meanwhile.

@@ -19,10 +19,11 @@ from newsletter.cli.command import (
     given_fields,
     group,
     issue_day,
+    read_options,
 )
 from newsletter.cli.output import Output, confirm, count_of, table
 from newsletter.cli.reader_reports import choice_lines, description_document, description_lines
-from newsletter.config.subscribers import mailbox_key, read_entry, to_entry
+from newsletter.config.subscribers import mailbox_key, to_entry
 from newsletter.errors import TransportError, UsageError
 from newsletter.model import SUBSCRIBER_FIELDS, Reader, field_changes
 from newsletter.model.zones import load_zone
@@ -84,7 +85,7 @@ def _interests(reader: Reader) -> str:
 
 @command(subscribers_group)
 def show(config: Path, output: Output, email: Email) -> int:
-    """Show one reader: status, choices, consent, last emails, the next one, and your acts.
+    """Show one reader: status, choices, consent, last and next email, and what you did.
 
     Example: newsletter subscribers show ada@example.org
     """
@@ -110,11 +111,11 @@ def set_choices(
     yes: Yes = False,
     **given: object,
 ) -> int:
-    """Change settings of one reader: those you name, after showing them before and after.
+    """Change settings of one reader, after showing the old and new values.
 
     Example: newsletter subscribers set ada@example.org --topics Reasoning --at 08:00
 
-    A setting of a reader of the readers' file holds until the file says something else of it.
+    For a reader in the readers' file, a setting holds until the file changes it.
     """
     names = {each.replace("-", "_") for each in clear or ()}
     if unknown := names.difference(SETTINGS):
@@ -125,7 +126,7 @@ def set_choices(
     with open_app(config) as app:
         reader = find_readers(app.readers(), [email])[0]
         names_known = names_to_choose(reader.subscriber.filter.topics, app.known_topics)
-        listed = read_entry({"email": reader.subscriber.email, **entry}, names_known)
+        listed = read_options(reader.subscriber.email, entry, names_known)
         unsaid = SUBSCRIBER_FIELDS.keys() - entry.keys() - names
         wanted = keep_fields(reader.subscriber, listed.subscriber, unsaid)
         changed = field_changes(reader.subscriber, wanted)
@@ -182,7 +183,7 @@ def block(
     *,
     why: Annotated[str, typer.Option(help="The reason, for your own record.")] = "",
 ) -> int:
-    """Send nothing to a reader any more, whatever they do on the pages; `unsuppress` ends it.
+    """Block a reader: no emails, whatever they do on the pages; `unsuppress` undoes it.
 
     Example: newsletter subscribers block ada@example.org --why "asked for by phone"
     """

@@ -36,12 +36,12 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A topic's name.")]
 def rename_topic(
     config: Path,
     output: Output,
-    old: Annotated[str, typer.Argument(metavar="OLD", help="The topic's name so far.")],
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The topic's present name.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")],
     *,
     yes: Yes = False,
 ) -> int:
-    """Give a topic another name in newsletter.yaml; its readers follow it.
+    """Rename a topic in newsletter.yaml; its readers keep it.
 
     Example: newsletter topics rename Vision "Computer vision"
 
@@ -61,7 +61,7 @@ def merge_topics(
     *,
     yes: Yes = False,
 ) -> int:
-    """Make one topic of several in newsletter.yaml, with the rules and the readers of all.
+    """Merge topics in newsletter.yaml into one, with all their rules and readers.
 
     Example: newsletter topics merge Agents "Tool use" Agents
 
@@ -95,13 +95,13 @@ def remove_topic(
     ] = False,
     yes: Yes = False,
 ) -> int:
-    """Take a topic out of newsletter.yaml.
+    """Remove a topic from newsletter.yaml.
 
     Example: newsletter topics remove Vision --to "Computer vision"
 
-    If readers follow it, say what becomes of them: --to gives them another topic. With --keep they
-    keep the choice, which their preferences show as no longer offered. Nobody's choice becomes
-    every paper. Shows who follows it, and what they would get, and asks.
+    If readers follow it, pass --to to give them another topic, or --keep to leave it in their
+    choices, where it is shown as no longer offered. Nobody ends up with every paper. Shows
+    who follows it, and what they would get, and asks.
     """
     with open_app(config) as app:
         edit = _Edit.of(app)
@@ -198,7 +198,7 @@ def _apply(app: App, output: Output, edit: _Edit, change: str, *, yes: bool) -> 
     act = OperatorAct(app.clock.now(), COMMAND_LINE, "changed topics", None, change)
     app.store.record_acts([act])
     output.result(_document(change, effects), f"{app.path.name}: {change}")
-    output.message("A running newsletter takes it in with newsletter reload")
+    output.message("Run `newsletter reload` so that a running newsletter uses it")
     return 0
 
 

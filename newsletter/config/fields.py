@@ -106,7 +106,7 @@ def _validated(text: str, *, display_name: bool, shown: str = "") -> tuple[str, 
         )
     except EmailNotValidError as error:
         raise ValueError(
-            f"{clean(shown or text)!r} is not an address that email can be sent to: {error}"
+            f"{clean(shown or text)!r} is not a valid email address: {error}"
         ) from error
     return parsed.display_name or "", parsed.ascii_email or parsed.normalized
 

@@ -21,6 +21,11 @@ _NO_VALUE = (
 )
 _MESSAGES = {
     "missing": "this must be set",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "int_type": "write a whole number",
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
     "union_tag_not_found": f"a source needs a kind: {_KINDS}",
     "model_type": _MAPPING_EXPECTED,
     "model_attributes_type": _MAPPING_EXPECTED,
@@ -117,6 +122,8 @@ def _problem(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is n
             return _REMOVED.get(key) or _unknown_key(key)
         case "value_error":
             return str(detail["ctx"]["error"])
+        case "literal_error":
+            return f"write {detail['ctx']['expected']}, not {detail['input']!r}"
         case "union_tag_invalid":
             return f"{detail['ctx']['tag']!r} is not a kind of source; write {_KINDS}"
         case kind if kind in _MESSAGES:

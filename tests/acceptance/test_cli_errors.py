@@ -43,7 +43,7 @@ def newsletter(tmp_path: Path) -> Newsletter:
 def test_missing_configuration_says_how_to_start(tmp_path: Path) -> None:
     done = Newsletter(tmp_path).run("send", "--yes", code=3)
     assert done.stderr == (
-        "newsletter: newsletter.yaml: there is no such file; `newsletter init` writes one\n"
+        "newsletter: newsletter.yaml: no such file; `newsletter init` writes one\n"
     )
     assert not list(tmp_path.iterdir())
 
@@ -61,7 +61,7 @@ def test_wrong_files_are_reported_and_touch_nothing(newsletter: Newsletter) -> N
 def test_missing_subscribers_file_is_named(newsletter: Newsletter) -> None:
     (newsletter.folder / "subscribers.yaml").unlink()
     said = newsletter.run("send", "--yes", code=3).stderr
-    assert "subscribers.yaml: there is no such file; `newsletter init` writes one" in said
+    assert "subscribers.yaml: no such file; `newsletter init` writes one" in said
     newsletter.run("init")
     assert (newsletter.folder / "subscribers.yaml").is_file()
 
@@ -69,10 +69,10 @@ def test_missing_subscribers_file_is_named(newsletter: Newsletter) -> None:
 def test_missing_file_message_is_accurate(newsletter: Newsletter) -> None:
     newsletter.configure(subscribers="readers.yaml")
     said = newsletter.run("send", "--yes", code=3).stderr
-    assert "readers.yaml: there is no such file; write it (`subscribers: []` lists nobody)" in said
+    assert "readers.yaml: no such file; write it (`subscribers: []` lists nobody)" in said
     assert "or correct `subscribers:` in newsletter.yaml" in said
     said = newsletter.run("config", "check", "--config", "other.yaml", code=3).stderr
-    assert "other.yaml: there is no such file; write it, or name another with --config" in said
+    assert "other.yaml: no such file; write it, or name another with --config" in said
     said = newsletter.run("fetch", "--config", "my papers/newsletter.yaml", code=3).stderr
     assert "no such file; `newsletter init 'my papers'` writes one" in said
     (newsletter.folder / "newsletter.yaml").write_text("")
@@ -85,7 +85,7 @@ def test_errors_are_json_lines_on_request(newsletter: Newsletter) -> None:
     errors = newsletter.run("send", "--yes", "--log-format", "json", code=3).stderr
     (line,) = map(json.loads, errors.splitlines())
     assert (line["level"], line["logger"]) == ("error", "newsletter.cli")
-    assert "readers.yaml: there is no such file" in line["message"]
+    assert "readers.yaml: no such file" in line["message"]
 
 
 @pytest.mark.parametrize(

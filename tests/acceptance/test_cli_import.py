@@ -93,7 +93,7 @@ def test_export_leaves_out_what_is_no_address(newsletter: Newsletter) -> None:
     with closing(sqlite3.connect(newsletter.folder / "newsletter.db")) as store, store:
         store.execute("UPDATE readers SET email = 'nobody' WHERE id = 2")
     done = newsletter.run("subscribers", "export", "out.csv")
-    assert "left out: 'nobody' is stored as an address, and is none" in done.stderr
+    assert "left out: 'nobody' is stored as an address but is not one" in done.stderr
     assert newsletter.json("subscribers", "import", "out.csv")["unchanged"] == 1
 
 
@@ -112,7 +112,7 @@ def test_imported_list_leaves_alone_what_readers_chose(newsletter: Newsletter) -
     done = newsletter.run("subscribers", "import", "list.csv")
     assert done.stdout.splitlines() == [
         "1 new, 0 known and unchanged, 1 differs",
-        "ada@example.org is left alone: include: LoRA → speech",
+        "ada@example.org keeps: include: LoRA → speech",
     ]
     assert tried["added"] == ["bob@example.org"]
     fields = {"include": {"stored": ["LoRA"], "listed": ["speech"]}}

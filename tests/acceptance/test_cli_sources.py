@@ -112,7 +112,7 @@ def test_imported_lines_can_be_pasted(newsletter: Newsletter) -> None:
 
 @pytest.mark.parametrize(
     ("content", "code", "said"),
-    [(None, 3, "no such file"), (b"<html>", 2, "no feed is in it"), (b"", 2, "no feed is in it")],
+    [(None, 3, "no such file"), (b"<html>", 2, "it has no feeds"), (b"", 2, "it has no feeds")],
 )
 def test_list_that_is_none_is_an_error(
     newsletter: Newsletter, content: bytes | None, code: int, said: str

@@ -123,7 +123,7 @@ def test_lines_for_cron_and_aliases_have_the_whole_path() -> None:
 def test_line_for_cron_works_without_a_path(tmp_path: Path) -> None:
     folder = tmp_path / "my papers"
     said = Newsletter(tmp_path).run("init", str(folder)).stderr
-    line = re.search(r"by cron: 0 7 \* \* \*  (.*) send --yes --quiet", said)
+    line = re.search(r"by cron:\n0,30 7 \* \* \*  (.*) send --yes --quiet\n0 12,22 \* \*", said)
     assert line is not None
     environment = {"HOME": "/root", "PATH": "/usr/bin:/bin"}
     done = subprocess.run(  # noqa: S603 - our own command

@@ -201,7 +201,7 @@ def test_cell_may_have_several_lines() -> None:
         ("b\0@x.org,B", "invalid characters"),
         ('"b@x.org,B', "this row cannot be read"),
         ("b@x.org,B,more", "beyond the last column: more"),
-        ("b@x.org;c@x.org,B", "is not an address"),
+        ("b@x.org;c@x.org,B", "is not a valid email address"),
         ('b@x.org,"B "the" B"', "this row cannot be read"),
         (",B", "this row has no address"),
         ("a@x.org,B,Reasoning", "is already on line 2"),
