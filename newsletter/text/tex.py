@@ -208,7 +208,8 @@ def _macro(match: re.Match[str]) -> str | None:
     if not is_name:
         return None
     words = spoken(name)
-    begins = match.string[max(0, match.start() - 2) : match.start()] in {"", ". "}
+    before = match.string[max(0, match.start() - 2) : match.start()]
+    begins = before == ". " or (not before and match.end() < len(match.string))
     return (words.capitalize() if begins and words != name else words) + after
 
 

@@ -99,8 +99,8 @@ def literal_text(text: str) -> str:
 
     Several hyphens in a row are a dash, as in TeX, and compared as one.
     """
-    plain = " ".join(fold_letters(text).casefold().split())
-    return _HYPHENS.sub("-", plain.replace("^", ""))  # R³ and R^3 are the same
+    plain = fold_letters(text).casefold().replace("^", "")  # R³ and R^3 are the same
+    return _HYPHENS.sub("-", " ".join(plain.split()))
 
 
 @lru_cache(maxsize=4096)
