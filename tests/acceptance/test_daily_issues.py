@@ -277,13 +277,13 @@ def test_papers_without_room_come_with_the_next_letter(
     def titled(number: int) -> str:  # long titles, so that few papers fill a letter
         return f"Paper {number} " + "of a matter with very many words " * 8
 
-    days = {"2026-08-03": [a_paper(n, titled(n), upvotes=n) for n in range(1, 221)]}
+    days = {"2026-08-03": [a_paper(n, titled(n), upvotes=n) for n in range(1, 301)]}
     with serve(daily_papers(days)) as origin:
         newsletter.configure(sources=[huggingface(origin)])
         newsletter.subscribe({"email": "ada@example.org", "max_items": 5})
         newsletter.send("2026-08-03")
         explained = newsletter.json("why", "ada@example.org", "--date", "2026-08-03")
-        days["2026-08-04"] = [a_paper(n, titled(n), upvotes=n) for n in range(221, 251)]
+        days["2026-08-04"] = [a_paper(n, titled(n), upvotes=n) for n in range(301, 331)]
         for day in ("2026-08-04", "2026-08-05", "2026-08-06"):
             newsletter.send(day)
     first, second, *_ = inbox.arrivals
@@ -295,9 +295,9 @@ def test_papers_without_room_come_with_the_next_letter(
     assert {verdict["reason"] for verdict in waiting} == {"did not fit; comes with the next email"}
     assert f"+ {len(waiting)} more in Other, in your next email" in first.text
     assert {verdict["title"] for verdict in waiting} <= set(second.titles)
-    assert {f"Paper {n}" for n in range(221, 251)} <= set(map(short, second.titles))
+    assert {f"Paper {n}" for n in range(301, 331)} <= set(map(short, second.titles))
     reached = Counter(short(title) for arrival in inbox.arrivals for title in arrival.titles)
-    assert (len(reached), set(reached.values())) == (250, {1})
+    assert (len(reached), set(reached.values())) == (330, {1})
     assert len(inbox.arrivals) == 2
 
 
