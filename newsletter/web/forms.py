@@ -162,7 +162,7 @@ def parse_newcomer(
     """
     wanted = parse_subscriber(form, email, topics)
     if not joining.may_join(wanted.email):
-        problem = f"only addresses of {' or '.join(joining.domains)} can be subscribed here"
+        problem = f"only addresses of {' or '.join(joining.domains)} can subscribe"
         raise InvalidFormError({"email": [problem]})
     return wanted
 

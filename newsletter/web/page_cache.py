@@ -113,10 +113,10 @@ class PageCache:
         self._list: tuple[datetime, tuple[PublishedIssue, ...]] | None = None
         self._filled: tuple[PublishedIssue, ...] | None = None
 
-    def page(self, key: Hashable, render: Callable[[], str]) -> bytes:
+    def page(self, key: Hashable, render: Callable[[], str], max_age: timedelta = MAX_AGE) -> bytes:
         """A page that is the same for everybody, or a feed; renewed for each issue."""
         return self._values.get(
-            key, lambda: render().encode(), max_age=MAX_AGE, version=self._newest, size=len
+            key, lambda: render().encode(), max_age=max_age, version=self._newest, size=len
         )
 
     def published(self, *, now: bool = False) -> tuple[PublishedIssue, ...]:

@@ -31,6 +31,7 @@ from newsletter.web.forms import (
     without_schedule,
 )
 from newsletter.web.guard import LETTER_POLICY, SCRIPT_POLICY
+from newsletter.web.page_cache import MAX_ISSUE_AGE
 
 LESS = ("weekly", "pause")
 """What a reader who is about to leave may choose instead."""
@@ -99,7 +100,9 @@ class SubscribePages:
         newest = next(iter(self.context.page_cache.published()), None)
         if newest is None:
             raise HTTPException(404, "No email has been sent yet.")
-        page = self.context.page_cache.page("sample", lambda: self._sample_of(newest.day))
+        page = self.context.page_cache.page(
+            "sample", lambda: self._sample_of(newest.day), MAX_ISSUE_AGE
+        )
         return HTMLResponse(page, headers={"Content-Security-Policy": LETTER_POLICY})
 
     def _sample_of(self, day: date) -> str:
@@ -259,9 +262,9 @@ class SubscribePages:
         day = date.fromisoformat(text)
         found = self.context.page_cache.full_edition(reader, day)
         if found is None and self.context.page_cache.was_removed(day):
-            raise HTTPException(410, "Your edition of that day is not kept any more.")
+            raise HTTPException(410, "We no longer keep your email of that day.")
         if found is None:
-            raise HTTPException(404, "You have no edition for that day.")
+            raise HTTPException(404, "You had no email on that day.")
         _, blocks = found
         return self.context.templates.page("edition", day=day, blocks=blocks)
 
