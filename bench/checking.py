@@ -107,4 +107,5 @@ def _minutes(fragments: IssueFragments, edition: Edition) -> int:
     for section in edition.sections:
         length = lead_length(edition.summary) if section.leads else edition.summary
         read += sum(fragments.words[length][paper] for paper in section.cards)
+        read += sum(fragments.words["titles"][paper] for paper in section.rows)
     return max(1, round(read / WORDS_A_MINUTE))

@@ -205,10 +205,12 @@ def assemble_letter(
     for name, count in counts.items():
         place = pieces[_COUNTS[name]]
         text_values[place] = html_values[place] = pieces[str(count)]
-    text_values[pieces[_PREHEADER]] = pieces[preheader]
-    html_values[pieces[_PREHEADER]] = pieces[_escape(preheader)]
-    text_values[pieces[_INDEX]] = compiled.encode(index)
-    html_values[pieces[_INDEX]] = compiled.encode(html_index)
+    for name, plain, html in (
+        (_PREHEADER, preheader, _escape(preheader)),
+        (_INDEX, index, html_index),
+    ):
+        text_values[pieces[name]] = piece = compiled.encode(plain)
+        html_values[pieces[name]] = piece if html == plain else compiled.encode(html)
     shown = {name for name, is_shown in (("index", index), ("machine", by_machine)) if is_shown}
     return AssembledLetter(
         subject=subject,

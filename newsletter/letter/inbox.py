@@ -1,6 +1,7 @@
 """The lines that say what is in a letter: its subject, its preheader, and its index of topics."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 from newsletter.issue.composing import name_reason, quotes_own_rule
 from newsletter.model import BY_FILTER, OTHER, Edition
@@ -53,9 +54,8 @@ def preheader(papers: Sequence[Names], about_first: str) -> str:
     least, most = PREHEADER
     line, next_ones = "", papers[:NAMED]
     for titles in range(len(next_ones), -1, -1):
-        line = " · ".join(
-            names[0] if place < titles else names[1] for place, names in enumerate(next_ones)
-        )
+        shown = [names[place >= titles] for place, names in enumerate(next_ones)]
+        line = " · ".join(shown)
         if len(line) <= most:
             break
     if len(line) < least:
@@ -84,11 +84,10 @@ def topic_counts(edition: Edition, known: Collection[str]) -> TopicCounts:
     counts: dict[str, int] = {}
     for section in edition.sections:
         if section.leads:
-            for reason in section.because:
-                name = BY_FILTER if quotes_own_rule(reason) else name_reason(reason) or OTHER
+            for name in map(_topic_of, section.because):
                 counts[name] = counts.get(name, 0) + 1
         else:
-            below = len(section.papers) + section.more
+            below = len(section.cards) + len(section.rows) + section.more
             counts[section.name] = counts.get(section.name, 0) + below
     if not counts:
         return (), ()
@@ -96,6 +95,11 @@ def topic_counts(edition: Edition, known: Collection[str]) -> TopicCounts:
     order = dict.fromkeys((*followed, *known))
     without = tuple(topic for topic in followed if topic not in counts)
     return tuple((name, counts[name]) for name in order if name in counts), without
+
+
+@lru_cache(maxsize=4096)
+def _topic_of(reason: str) -> str:
+    return BY_FILTER if quotes_own_rule(reason) else name_reason(reason) or OTHER
 
 
 def topic_index(counts: Mapping[str, int], without: Sequence[str], when: str) -> str:

@@ -7,21 +7,23 @@ the transport need not look for lines to dot-stuff.
 
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from email.header import Header
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
-from hashlib import blake2b
 
 from markupsafe import escape
 
 from newsletter.errors import RenderError
 from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
 from newsletter.letter.fragments import IssueFragments, placeholder
+from newsletter.letter.headers import (
+    MAX_LINE,
+    encode_subject,
+    headers_of,
+    is_plain,
+    shared_headers,
+)
 from newsletter.letter.links import (
     MAX_ADDRESS,
     MAX_LOCAL_PART,
@@ -43,7 +45,6 @@ from newsletter.model import (
     WireLines,
 )
 
-MAX_LINE = 76  # most columns of an encoded line (RFC 2045, 6.7; RFC 2047, 2)
 _MAX_SUBJECTS = 4_096  # encoded subjects that are cached: more than an issue has papers
 _SOFT_LINE = MAX_LINE - 1  # characters of an encoded line that ends in a soft break
 
@@ -51,8 +52,6 @@ _PART_HEADERS = (
     "Content-Type: text/{kind}; charset=utf-8\r\n"
     "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 )
-
-_SENDER_ID_LENGTHS = range(5, 16)
 
 _LEADING_DOTS = re.compile(rb"^\.+", re.MULTILINE)
 _TRAILING_BLANKS = re.compile(r"[ \t]+\n")
@@ -70,7 +69,7 @@ class MessageBuilder:
         self._day = fragments.day
         self._keys = keys.signing_as(fragments.signed_by)
         before, self._between, self._end = _boundaries(fragments.day.isoformat())
-        headers = _shared_headers(
+        headers = shared_headers(
             self._publication, fragments.frozen_at, fragments.day.isoformat(), "issue"
         )
         self._head = WireLines(headers + before)
@@ -119,7 +118,7 @@ class MessageBuilder:
     def _subject(self, pieces: Sequence[str]) -> str:
         """The subject encoded; a title followed by a plain count is encoded once an issue."""
         title, count = pieces[0], "".join(pieces[1:])
-        if not (count and title.endswith(" ") and _is_plain(count)):
+        if not (count and title.endswith(" ") and is_plain(count)):
             return self._encode_subject(title + count)
         value = self._encode_subject(title)
         column = len(value) - (value.rfind("\r\n") + 2 if "\r\n" in value else -len("Subject: "))
@@ -137,7 +136,7 @@ class BroadcastBuilder:
         self._broadcast, self._publication = broadcast, broadcast.publication
         self._keys = keys.signing_as(broadcast.signed_by)
         before, self._between, self._end = _boundaries("note")
-        headers = _shared_headers(self._publication, broadcast.at, broadcast.key[:12], "note")
+        headers = shared_headers(self._publication, broadcast.at, broadcast.key[:12], "note")
         self._head = WireLines(headers + before)
         self._subject = encode_subject(broadcast.subject)
 
@@ -233,7 +232,7 @@ def build_note(
     before, between, end = _boundaries("note")
     content = (
         WireLines(f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode()),
-        WireLines(_headers(publication, fields)),
+        WireLines(headers_of(publication, fields)),
         before,
         quoted_printable(rendering.text),
         between,
@@ -303,75 +302,3 @@ def _encode_lines(text: bytes) -> bytes:
     # The extra character at the end keeps a column free for the soft break.
     lines = binascii.b2a_qp(text + b"x")[:-1]
     return lines if lines.endswith(b"\n") else lines + b"=\n"
-
-
-def encode_subject(subject: str) -> str:
-    """A subject as a header's value: plain if possible, else in encoded words (RFC 2047).
-
-    A title that looks like an encoded word is encoded too, so that no mail program decodes it.
-    """
-    text = " ".join(subject.split())
-    if _is_plain(text) and len(f"Subject: {text}") <= MAX_LINE:
-        return text
-    charset = "us-ascii" if _is_plain(text) else "utf-8"
-    header = Header(text, charset, maxlinelen=MAX_LINE, header_name="Subject")
-    return header.encode(linesep="\r\n")
-
-
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable() and "=?" not in text
-
-
-def _shared_headers(publication: Publication, at: datetime, name: str, kind: str) -> bytes:
-    """The headers that are the same in every letter of an issue, or of another mailing.
-
-    Its ``name`` and ``kind`` are how the mail providers' reports tell it from others.
-    """
-    mailbox = f"<mailto:{publication.operator or publication.sender_email}>"
-    label, domain = _list_label(publication), publication.domain
-    fields = {
-        "Date": format_datetime(at),
-        "MIME-Version": "1.0",
-        "List-Id": f"<{label}.{domain}>",
-        "List-Help": mailbox,
-        "List-Owner": mailbox,
-        "List-Post": "NO",
-        "Precedence": "bulk",
-        "Auto-Submitted": "auto-generated",
-        "Feedback-ID": f"{name}:{label}:{kind}:{_sender_id(domain)}",
-    }
-    if publication.url:
-        fields["List-Archive"] = f"<{publication.url.rstrip('/')}/archive>"
-    return _headers(publication, fields)
-
-
-def _headers(publication: Publication, fields: Mapping[str, str]) -> bytes:
-    """The headers From and Reply-To, then these ASCII fields.
-
-    Only these two may need encoding. The standard library would turn an address in angle brackets
-    that is longer than a line into ``=?utf-8?q?…``, and mail programs cannot follow that.
-    """
-    name = " ".join(publication.sender_name.replace("=?", "= ?").split())
-    message = EmailMessage(policy=SMTP)
-    message["From"] = Address(display_name=name, addr_spec=publication.sender_email)
-    if publication.reply_to:
-        message["Reply-To"] = publication.reply_to
-    people = b"".join(SMTP.fold_binary(field, value) for field, value in message.items())
-    lines = "".join(f"{field}: {value}\r\n" for field, value in fields.items())
-    return people + lines.encode("ascii")
-
-
-def _sender_id(domain: str) -> str:
-    """The sender in Feedback-ID: 5 to 15 characters, the same in every letter of a domain.
-
-    https://support.google.com/a/answer/6254652
-    """
-    if len(domain) in _SENDER_ID_LENGTHS:
-        return domain
-    return f"{domain[:6]}-{blake2b(domain.encode(), digest_size=4).hexdigest()}"
-
-
-def _list_label(publication: Publication) -> str:
-    """The sender's local part as a label of List-Id (RFC 2919)."""
-    local = publication.sender_email.rpartition("@")[0].lower()
-    return re.sub(r"[^a-z0-9]+", "-", local).strip("-") or "newsletter"

@@ -4,7 +4,7 @@ import binascii
 import quopri
 import re
 from dataclasses import replace
-from email.header import decode_header, make_header
+from email.header import Header, decode_header, make_header
 
 import pytest
 from hypothesis import given
@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from newsletter.errors import RenderError
 from newsletter.letter.fragments import placeholder
+from newsletter.letter.headers import encode_subject
 from newsletter.letter.links import (
     MAX_LOCAL_PART,
     TAG_ROOM,
     Keyring,
     read_bounce_tag,
 )
-from newsletter.letter.message import MessageBuilder, encode_subject, quoted_printable
+from newsletter.letter.message import MessageBuilder, quoted_printable
 from newsletter.model import Publication, WireLines
 from newsletter.transports.smtp.replies import is_mailbox
 from tests.support.factories import paper
@@ -298,6 +299,15 @@ def test_invalid_address_is_refused(email: str) -> None:
         make_letter(
             make_fragments(), edition(section("Reasoning", 0), to=replace(ADA, email=email))
         )
+
+
+@given(st.text(st.sampled_from('aé漢🎉… =?_"xbc'), max_size=120))
+def test_subjects_are_as_the_standard_library_writes_them(subject: str) -> None:
+    text = " ".join(subject.split())
+    plain = text.isascii() and "=?" not in text
+    charset = "us-ascii" if plain else "utf-8"
+    header = Header(text, charset, maxlinelen=76, header_name="Subject")
+    assert encode_subject(subject) == header.encode(linesep="\r\n")
 
 
 @pytest.mark.parametrize(
