@@ -225,13 +225,13 @@ _MEASURED = re.compile(
     r"\d\s?[%×]|\b(?:error|accura|score|precision|recall|f1|auc|rmse|mae|iou|correlation)"
 )
 _BEST = re.compile(r"\b(?:outperform|surpass|state[- ]of[- ]the[- ]art|sota\b|exceed|best\b)")
-_DIGIT = re.compile(r"\d|fold\b|\stimes\b")
 _NUMBER = re.compile(
     # no year, no part of a name (GPT-4, PI(4,5)P2); the version of one is taken out before
-    r"(?<![\w.$-])(?<!\w\()[~≈<>≤≥=±+−-]?\$?(?!(?:19|20)\d\d\b)\d[\d.,]{0,30}"
-    r"(?:\s?[%×‰]|-fold|x\b|(?![\w-]{0,30}[A-Za-z]\b))"
-    r"|[=<>≈≤≥∼~×]\s?\d|\b(?:two|three|four|five|six|seven|eight|nine|ten)(?:-fold|\stimes)\b"
+    r"[0-9](?<![\w.][0-9])(?<!\w[-(][0-9])(?:(?<=1)(?!9\d\d\b)|(?<=2)(?!0\d\d\b)|(?<=[03-9]))"
+    r"[\d.,]{0,30}(?:\s?[%×‰]|-fold|x\b|(?![\w-]{0,30}[A-Za-z]\b))"
 )
+_RELATION = re.compile(r"[=<>≈≤≥∼~×]\s?\d")
+_MANY_TIMES = re.compile(r"\b(?:two|three|four|five|six|seven|eight|nine|ten)(?:-?fold|\stimes)\b")
 _VERSION = re.compile(r"\b[A-Z][\w-]*[A-Za-z] [1-9]\.\d\b(?!\s?[%×])")
 _CLOSING = re.compile(
     r"(?:these|overall|together|taken|collectively|this work|our work|in (?:summary|conclusion)) "
@@ -248,9 +248,11 @@ A_RESULT = 2
 
 def has_number(text: str) -> bool:
     """Whether a text has a quantity: a number that is no year and no part of a name (``GPT-4``)."""
-    if _DIGIT.search(text) is None:
-        return False
-    return _NUMBER.search(_VERSION.sub("", text)) is not None
+    if any(map(text.__contains__, "0123456789")):
+        text = _VERSION.sub("", text)
+        if _NUMBER.search(text) or _RELATION.search(text):
+            return True
+    return ("fold" in text or " times" in text) and _MANY_TIMES.search(text) is not None
 
 
 def result_weight(text: str, part: str = "") -> int:
