@@ -167,5 +167,6 @@ def name_reason(reason: str) -> str:
     kind, _, rule = reason.partition(" “")
     if kind == "include":
         rule, _, names = rule.removesuffix(")").removesuffix("”").partition(f"”{_AS}“")
-        return f"author: {names.replace('”, “', ', ')}" if names else rule
+        by_author = names and "author:" in rule.casefold()
+        return f"author: {names.replace('”, “', ', ')}" if by_author else rule
     return kind.removeprefix("topic ").removesuffix(":") if kind.startswith("topic ") else ""

@@ -21,6 +21,7 @@ from newsletter.bounces.webhooks import Webhook
 from newsletter.config.api import ApiTokenSettings
 from newsletter.config.sources import EVERY_FIELD
 from newsletter.errors import TemplateError
+from newsletter.issue.composing import name_reason
 from newsletter.letter.links import Purpose, sign_token
 from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
 from newsletter.model.zones import AREAS, load_zone, zone_names
@@ -62,6 +63,7 @@ class PageTemplates:
         self._environment = make_environment(where, {}, autoescape=True)
         zone = load_zone(publication.timezone)
         self._environment.filters.update(
+            in_short=name_reason,
             maildate=format_datetime,
             shortdate=short_date,
             moment=lambda at, *, year=False: (

@@ -9,8 +9,9 @@ from itertools import islice, repeat
 from typing import TypeVar
 
 from newsletter.issue import composing as issues
+from newsletter.letter.assembling import shown_reason
 from newsletter.letter.views import PaperView, paper_view
-from newsletter.model import OTHER, Issue, Item, Paper, PublishedIssue, Reader, Summary
+from newsletter.model import OTHER, Issue, Item, Paper, PublishedIssue, Reader, Section, Summary
 from newsletter.papers import topics
 from newsletter.papers.topics import bit_indexes
 from newsletter.publisher.publisher import Publisher
@@ -241,7 +242,7 @@ class PageCache:
             return PaperSection(name, tuple(entries), more)
 
         sections = [
-            section(each.name, zip(each.papers, each.because, strict=True), each.more)
+            section(each.name, zip(each.papers, _shown_reasons(each), strict=True), each.more)
             for each in edition.sections
         ]
         rest = section("More", (), len(edition.more))
@@ -275,6 +276,11 @@ class PageCache:
             after=published.after,
             frozen_at=published.at,
         )
+
+
+def _shown_reasons(section: Section) -> Iterable[str]:
+    """What the page says of each paper's reason: as much as the email does."""
+    return (shown_reason(reason, leads=section.leads) for reason in section.because)
 
 
 def is_new(paper: Paper, published: PublishedIssue) -> bool:

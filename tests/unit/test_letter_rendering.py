@@ -413,6 +413,7 @@ def test_shared_fragments_are_the_same_objects() -> None:
         (TOP, "topic Agents: “title:agents”", "because: Agents"),
         (TOP, "include “author:Hinton”", "because: author:Hinton"),
         (TOP, "include “author:Hin” (as “G. Hin”, “H. Hin”)", "because: author: G. Hin, H. Hin"),
+        (TOP, "include “lora” (as “LoRA”)", "because: lora"),
         (TOP, "every paper", None),
         ("Reasoning", "topic Reasoning: “title:chain of thought”", None),
         (BY_FILTER, "include “(LoRA) and not video”", "because: (LoRA) and not video"),
