@@ -62,7 +62,7 @@ def refuse_missing_file(journal: SendJournal, config: str) -> None:
         return
     for other in _records(journal, lambda: ()):
         if other.says_anything and not journal.has_taken_over(other):
-            raise _refused(journal, other, "does not exist, but there are letters", config)
+            raise _refused(journal, other, "does not exist, but there are emails", config)
 
 
 def check_store(journal: SendJournal, store: Journaled, config: str) -> None:
@@ -199,9 +199,9 @@ def _refused(
     )
     return ConfigurationError(
         f"{here} {lacking} that this newsletter sent from {there} (on record in {other.folder}): "
-        f"from here everybody would get emails again, also who had left. Either {put_back}; or, "
-        "if that store is lost, run `newsletter store restored`, so that nothing is sent twice; "
-        "or, to begin anew all the same, run `newsletter store new`",
+        f"from here everybody would get emails again, even readers who left. Either {put_back}; "
+        "or, if that store is lost, run `newsletter store restored`, so that nothing is sent "
+        "twice; or, to start over anyway, run `newsletter store new`",
         file=config,
         where="store",
     )

@@ -35,8 +35,8 @@ def _read(path: Path) -> str:
     secret = path.read_text(encoding="utf-8", errors="replace")
     if len(secret.strip()) < MIN_SECRET_LENGTH or not secret.isascii():
         raise ConfigurationError(
-            "holds no secret; put back the one that was there, or delete the file: then a new one "
-            "is drawn, and the links in letters sent so far no longer work",
+            "contains no secret; restore the file, or delete it: then a new secret is made, and "
+            "the links in emails sent so far stop working",
             file=str(path),
         )
     return secret

@@ -53,7 +53,7 @@ def sync_readers(
 
 def _words(effect: FileEffect) -> str:
     changed = "; ".join(map(describe_change, effect.replaced))
-    return f"chose otherwise: {changed}" if changed else "is not listed any more: no more emails"
+    return f"choices replaced: {changed}" if changed else "is not listed any more: no more emails"
 
 
 def _tell(store: Acts, touched: Sequence[tuple[int, str, str]], now: datetime) -> None:

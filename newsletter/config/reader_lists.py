@@ -87,7 +87,7 @@ class ReaderList:
         if not self.mistakes:
             return self.readers
         others = f"{len(self.readers)} {'reader is' if len(self.readers) == 1 else 'readers are'}"
-        advice = f"nobody was imported. {others} without a mistake: --skip-invalid imports those"
+        advice = f"no reader was imported. {others} without a mistake: --skip-invalid imports those"
         raise InvalidFileError([*self.mistakes, ConfigurationError(advice)])
 
 

@@ -227,7 +227,7 @@ class DeliveryRun:
                 self._record(claim, Refused(f"cannot be rendered: {error}"))
                 return None
         to, why = claim.edition.to.email, describe(attempt.error)
-        _log.error("%s: letter to %s: %s", self.day, to, why, exc_info=attempt.error)
+        _log.error("%s: email to %s: %s", self.day, to, why, exc_info=attempt.error)
         self._record(claim, Deferred(f"not sent: {why}"))
         return None
 

@@ -131,7 +131,7 @@ def _ping(app: App) -> Finding:
     """Whether the service that hears of each issue takes pings; one that says nothing is sent."""
     name = "ping"
     if app.settings.ping is None:
-        said = "no `ping:` is set: if this machine or its mail is down, nobody is told"
+        said = "no `ping:` is set: if this machine or its mail is down, you are not told"
         return not_checked(name, said)
     if problem := event_loop.run(pings_of(app).send("log", "newsletter doctor")):
         return wrong(name, problem, "correct `ping:`, or see whether the service is up")
@@ -251,11 +251,11 @@ def _readers(app: App) -> Finding:
             if (fault := find_fault(reader, topics)) is not None:
                 faults.append(fault)
     if faults:
-        fix = "newsletter subscribers import, or the reader's own page, stores settings anew"
+        fix = "newsletter subscribers import, or the reader's own page, saves settings again"
         return wrong(name, some(fault_lines(faults)), FORMERLY if faults[0].lost else fix)
-    said = f"{count - paused} get emails" if count > paused else "nobody gets emails now"
+    said = f"{count - paused} get emails" if count > paused else "no reader gets emails now"
     if not count and (listed := len(app.listed_subscribers)):
-        said = f"{listed} in the file, who come into the store with the first command that needs it"
+        said = f"{listed} in the file; the first command that needs them adds them to the store"
     waiting = app.store.count_readers().get("waiting", 0)
     notes = {f"paused: {paused}": paused, f"waiting for your approval: {waiting}": waiting}
     return ok(name, "; ".join([said, *(note for note, number in notes.items() if number)]))

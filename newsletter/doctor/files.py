@@ -33,7 +33,7 @@ def modes(app: App) -> Finding:
     name = "file modes"
     found = [path for path in _private_files(app) if is_open_to_all(path)]
     if not found:
-        return ok(name, "other users cannot read readers' addresses, letters and secrets")
+        return ok(name, "other users cannot read readers' addresses, emails and secrets")
     own = app.state_path
     tops = dict.fromkeys(own if path.is_relative_to(own) else path for path in found)
     files = " ".join(quote(str(path)) for path in tops)

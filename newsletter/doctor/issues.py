@@ -93,10 +93,10 @@ def letters(app: App) -> Finding:
     """The letters that nobody sends any more, since the last issue without any."""
     name = "letters"
     if mass := app.store.mass_reports(since=(app.clock.now() - NEW_FOR).date()):
-        return wrong(name, mass_words(mass[-1]), "mend that before the next issue")
+        return wrong(name, mass_words(mass[-1]), "fix that before the next issue")
     found = list(letters_in_error(app.store, app.clock.now()))
     if not found:
-        return ok(name, "none has failed, has expired or is held since the last good issue")
+        return ok(name, "none failed, expired or held since the last good issue")
     fix = f"newsletter status {found[0].day} lists them with the server's replies"
     if any(letter.state == "held" for letter in found):
         fix += "; newsletter issue resolve says whether a held one arrived"
@@ -107,7 +107,7 @@ def blocked(app: App) -> Finding:
     """The readers who get no letters any more because of what came back, and why."""
     blocked = app.store.suppressions()
     new = [one for one in blocked if app.clock.now() - one.since <= NEW_FOR]
-    said = f"{len(blocked)} in all" if blocked else "nobody"
+    said = f"{len(blocked)} in all" if blocked else "none"
     if not new:
         return ok("blocked", said)
     named = some([f"{one.email}: {one.why}" for one in new])

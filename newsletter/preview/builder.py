@@ -171,7 +171,7 @@ class PreviewBuilder:
             NewsletterError: the files have had errors from the start, or the theme has.
         """
         if not self._publishers:
-            raise NewsletterError("there is no letter yet: correct the files first")
+            raise NewsletterError("nothing to show yet: correct the files first")
         if theme not in self._publishers:
             self._publishers[theme] = self.app.themed_publisher(theme)
         return self._publishers[theme]

@@ -81,7 +81,7 @@ def lint(letter: ParsedLetter, *, to_many: bool = True) -> list[LintResult]:
 
 def _check_size(letter: ParsedLetter) -> Iterator[Problem]:
     if letter.size > MAX_HTML_BYTES:
-        yield "wrong", f"{letter.size:,} bytes of HTML; Gmail clips a letter at {MAX_HTML_BYTES:,}"
+        yield "wrong", f"{letter.size:,} bytes of HTML; Gmail clips an email at {MAX_HTML_BYTES:,}"
 
 
 def _check_links(root: Element) -> Iterator[Problem]:

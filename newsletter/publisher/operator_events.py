@@ -119,7 +119,7 @@ def _letter_events(publisher: Publisher, day: date) -> Iterator[Event]:
     errors = {word: counts.of({state}) for state, word in ERROR_WORDS.items()}
     listed = ", ".join(f"{count} {error}" for error, count in errors.items() if count)
     key = f"{day}: letters" if number <= SHOWN else f"{day}: {number} letters"
-    words = f"{day}: of {counts.planned} letters {listed}; newsletter status {day} names them"
+    words = f"{day}: of {counts.planned} emails {listed}; newsletter status {day} names them"
     yield Event(key, words)
     for letter in store.deliveries(day, states=ERRORS, limit=SHOWN):
         name = f"{key} {_hash(publisher, letter.email)} {letter.state}"

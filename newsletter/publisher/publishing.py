@@ -295,7 +295,7 @@ def undo(store: Issues, day: date, *, now: datetime) -> None:
     if store.issue_state(day) is None:
         raise UsageError(f"there is no issue of {day}")
     raise UsageError(
-        f"emails of {day} were sent or are being sent, which nobody can undo; "
+        f"emails of {day} were sent or are being sent, which cannot be undone; "
         f"`newsletter issue cancel {day}` stops those that were not"
     )
 
@@ -338,5 +338,5 @@ def resolve(
     held = {row.email for row in store.deliveries(day, states={"held"})}
     for email in emails:
         if email not in held:
-            raise UsageError(f"no letter of {day} to {email} is held; `newsletter audit {day}`")
+            raise UsageError(f"no email of {day} to {email} is held; `newsletter audit {day}`")
     return sorted(store.resolve(day, emails or held, arrived=arrived, now=now))

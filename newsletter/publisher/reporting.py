@@ -135,9 +135,9 @@ def quarantined_papers(store: Issues, day: date) -> tuple[tuple[str, str], ...]:
 def mass_words(found: MassReport) -> str:
     """What the operator is told of hard bounces that speak of the sender."""
     return (
-        f"{found.letter}: {found.readers} of {found.letters} letters came back as if nobody were "
-        "there; so many at once speak of the sender, and count against nobody. See what the servers"
-        " said in the log of returned mail, and whether your relay is on a blocklist"
+        f"{found.letter}: {found.readers} of {found.letters} emails came back as if their readers "
+        "did not exist. So many at once point to the sender, so no reader is blamed. See what the "
+        "servers said in the log of returned mail, and whether your relay is on a blocklist"
     )
 
 

@@ -100,7 +100,7 @@ async def deliver_first_letter(
             again = await _try(publisher, letter, transport, run_lock, f"{turn}.{attempt}")
         except (StoreError, TryAgainError) as error:
             backoff.failed(publisher.clock.now())
-            _log.warning("a first letter waits: %s", error)
+            _log.warning("a first email waits: %s", error)
             again = publisher.clock.now()
         else:
             backoff = Backoff()

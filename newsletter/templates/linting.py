@@ -36,7 +36,7 @@ _INCLUDING = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 _PATH = re.compile(r"\bpath\s*=\s*\"([^\"]*)\"")
 
 UNSAFE = (
-    "'| safe' turns escaping off: a title with a tag in it would break the letter; leave it out."
+    "'| safe' turns escaping off: a title with a tag in it would break the email; leave it out."
 )
 
 _SANDBOX = SandboxedEnvironment()
@@ -131,9 +131,7 @@ def _misplaced(folders: TemplateFolders, path: str, parent: str) -> Errors:
     for line, _, tag, _ in islice(_tags(source), 1):
         within_text = parent == "mj-text" and tag != "mj-include"
         if within_text or (parent == "mj-column" and tag == "mj-section"):
-            problem = (
-                f"<{tag}> may not stand within <{parent}>, which includes this file: remove it."
-            )
+            problem = f"<{tag}> may not be inside <{parent}>, which includes this file: remove it."
             yield TemplateError(problem, file=path, line=line)
 
 

@@ -46,7 +46,7 @@ class FolderTransport(Transport):
                 outcome = await self._write(letter, mark)
             except OSError as error:
                 raise TransportError(
-                    f"{self.folder}: cannot write letters: {error.strerror or error}; "
+                    f"{self.folder}: cannot write emails: {error.strerror or error}; "
                     "choose a folder that can be written, with room on its disk"
                 ) from error
             finally:

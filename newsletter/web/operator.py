@@ -178,7 +178,7 @@ def _list_metrics(publisher: Publisher, now: datetime) -> Iterator[Metric]:
     day = next(reported_days(store, now), None)
     if day is not None:
         counts = asdict(store.counts(day)).items()
-        yield "letters", "Letters of the last issue by state.", "state", counts
+        yield "letters", "Emails of the last issue by state.", "state", counts
         waves = store.wave_heads(day)
         if waves:
             frozen = [(day.isoformat(), waves[-1].frozen_at.timestamp())]

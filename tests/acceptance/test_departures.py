@@ -105,7 +105,7 @@ def test_whom_the_readers_file_touches_is_said(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "add", CLEO, "--include", "LoRA")
     newsletter.subscribe({"email": ADA}, {"email": CLEO, "include": ["speech"]})
     said = newsletter.run("status").stderr
-    assert f"{CLEO} chose otherwise: include: LoRA → speech" in said
+    assert f"{CLEO} choices replaced: include: LoRA → speech" in said
     assert f"{BOB} is not listed any more: no more emails" in said
     assert "the readers' file" not in newsletter.run("status").stderr
     (act, _) = newsletter.json("subscribers", "show", CLEO)["acts"]

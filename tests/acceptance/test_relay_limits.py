@@ -158,7 +158,7 @@ def test_silent_limit_is_given_up_without_blame() -> None:
         store = frozen_store(FEW)
         relay = LimitedRelay([Quota(5, "RCPT", "450 4.7.1 rate limit exceeded")], LoopClock())
         async with limited_relay(relay):
-            with pytest.raises(TransportError, match=r"takes no letter.*450 4\.7\.1"):
+            with pytest.raises(TransportError, match=r"takes no email.*450 4\.7\.1"):
                 await deliver(store, relay, "run")
             counts = store.counts(DAY)
             assert counts.pending + counts.accepted == FEW

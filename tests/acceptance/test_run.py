@@ -79,7 +79,7 @@ def test_operator_gets_a_letter_about_failures(tmp_path: Path) -> None:
     (letter,) = inbox.to("editor@example.org")
     assert letter.message["From"] == "Daily Papers <papers@example.org>"
     assert letter.message["Auto-Submitted"] == "auto-generated"
-    assert "of 3 letters 1 failed; newsletter status" in letter.text
+    assert "of 3 emails 1 failed; newsletter status" in letter.text
 
 
 @pytest.mark.slow

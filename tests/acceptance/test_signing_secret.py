@@ -42,7 +42,7 @@ def test_invalid_secret_signs_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / ".newsletter").mkdir()
     (tmp_path / ".newsletter" / "secret").write_bytes(content)
     said = newsletter.run("send", "--yes", code=3).stderr
-    assert f"{tmp_path}/.newsletter/secret: holds no secret; put back the one that was" in said
+    assert f"{tmp_path}/.newsletter/secret: contains no secret; restore the file" in said
     assert (tmp_path / ".newsletter" / "secret").read_bytes() == content
 
 

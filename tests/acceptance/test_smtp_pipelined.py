@@ -296,7 +296,7 @@ def test_server_refusing_everyone_is_stopped_without_blame() -> None:
             "DATA": ["354 ok"] * 5 + ["503 no recipients"] * 99,
         }
         async with faulty_server(script, pipelining=True) as server:
-            with pytest.raises(TransportError, match=r"21 letters in a row, last: 550 5\.1\.0"):
+            with pytest.raises(TransportError, match=r"21 emails in a row, last: 550 5\.1\.0"):
                 await send_over(server, counter, letters(60))
         ends = Tally(type(outcome).__name__ for _, outcome in counter.settled)
         assert (ends["Accepted"], ends["Refused"], ends["Deferred"]) == (5, 0, 21)

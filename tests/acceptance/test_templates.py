@@ -115,8 +115,8 @@ def test_error_names_file_line_and_problem(
 @pytest.mark.parametrize(
     ("name", "around", "told"),
     [
-        (CARD, "mj-text", "<mj-text> may not stand within <mj-text>"),
-        (MORE, "mj-section", "<mj-section> may not stand within <mj-column>"),
+        (CARD, "mj-text", "<mj-text> may not be inside <mj-text>"),
+        (MORE, "mj-section", "<mj-section> may not be inside <mj-column>"),
     ],
 )
 def test_part_for_an_earlier_letter_is_an_error(

@@ -274,7 +274,7 @@ def test_first_letter_waits_for_an_unreachable_server(scenario: WelcomeScenario)
     letter = plan_first_letter(scenario.publisher, bob)
     scenario.transport = gone = Gone(scenario.clock, NOON)
     lines = scenario.deliver_first(letter)
-    assert lines == ["a first letter waits: relay.example: nobody there"] * 6
+    assert lines == ["a first email waits: relay.example: nobody there"] * 6
     assert minutes(gone.tried_at) == [0, 1, 3, 7, 15, 30, 45]
     assert scenario.state(bob) == "accepted"
 

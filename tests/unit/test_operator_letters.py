@@ -94,7 +94,7 @@ def test_failed_letter_is_reported_once(store: Store) -> None:
     tick_once(publisher, what, transport)
     tick_once(publisher, scheduler_state(), transport, "2")
     (letter,) = to_operator(transport)
-    assert "2026-08-03: of 2 letters 1 failed; newsletter status 2026-08-03 names them" in letter
+    assert "2026-08-03: of 2 emails 1 failed; newsletter status 2026-08-03 names them" in letter
     assert "2026-08-03: bob@example.org failed: 550 5.1.1 no such user" in letter
 
 

@@ -102,7 +102,7 @@ def test_headers_subject_text_and_size_are_checked() -> None:
     found = "\n".join(messages(long))
     assert "a subject of 79 characters" in found
     assert "1 lines of more than 78 characters" in found
-    assert "Gmail clips a letter at 102,400" in found
+    assert "Gmail clips an email at 102,400" in found
     bare = ParsedLetter("N", "", "S", "<p>x</p>", "", (), "")
     found = "\n".join(messages(bare))
     assert "wrong headers: Date occurs 0 times" in found

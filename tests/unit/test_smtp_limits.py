@@ -37,7 +37,7 @@ def test_server_refusing_all_of_several_refuses_us() -> None:
     breaker = Breaker()
     fates(breaker, REFUSED, UNCLEAR)
     assert [type(fate) for _, fate in breaker.finish()] == [Deferred, Deferred]
-    assert breaker.reason == "it refused each of 2 letters, last: 550 go away"
+    assert breaker.reason == "it refused each of 2 emails, last: 550 go away"
 
 
 def test_deferral_confirms_only_refusals_naming_mailboxes() -> None:
@@ -67,7 +67,7 @@ def test_one_refusal_too_many_in_a_row_trips() -> None:
     assert fates(breaker, *[REFUSED] * MAX_IN_A_ROW) == []
     policy = Deferred("554 5.7.1 blocked")
     assert fates(breaker, policy) == [Deferred("550 5.1.1 nobody")] * MAX_IN_A_ROW + [policy]
-    assert breaker.reason == "it refused 21 letters in a row, last: 554 5.7.1 blocked"
+    assert breaker.reason == "it refused 21 emails in a row, last: 554 5.7.1 blocked"
 
 
 def test_five_percent_refusals_are_tolerated() -> None:
@@ -76,7 +76,7 @@ def test_five_percent_refusals_are_tolerated() -> None:
     fates(breaker, *borne, *[TAKEN] * (WINDOW - 2 * MAX_IN_WINDOW))
     assert breaker.reason == ""
     fates(breaker, REFUSED, *[TAKEN] * WINDOW, *[TAKEN, REFUSED] * (MAX_IN_WINDOW + 1))
-    assert breaker.reason.startswith("it refused 11 of the last 200 letters")
+    assert breaker.reason.startswith("it refused 11 of the last 200 emails")
 
 
 def test_broken_connection_is_no_refusal() -> None:

@@ -298,7 +298,7 @@ class SendJournal:
             append(path, lines, sync=sync)
         except OSError as error:
             raise StoreError(
-                f"{path}: sent letters cannot be recorded: {error.strerror}. Make room, or give "
+                f"{path}: sent emails cannot be recorded: {error.strerror}. Make room, or give "
                 "this user the right to write, and run the same command again; nothing is lost."
             ) from error
 

@@ -295,7 +295,7 @@ class JournaledStore(SqlStore, Journaled):
                 lost = forgotten(connection, day, letters, self._database.boot)
                 if lost:
                     raise OldStoreError(
-                        f"the store has forgotten letters of {day} that were sent "
+                        f"the store has forgotten emails of {day} that were sent "
                         f"({len(lost)} of the last {len(letters)} in {self._journal.folder}). "
                         "Was it restored from a backup? `newsletter store restored` recovers what "
                         "was sent since; until then nothing is sent."

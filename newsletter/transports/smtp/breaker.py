@@ -60,7 +60,7 @@ class Breaker:
         name_mailbox = [refuses_reader(outcome.reply) for _, outcome in self._held]
         if self._only_refusals and not all(name_mailbox):
             last = self._held[-1][1].reply
-            self.reason = f"it refused each of {len(self._held)} letters, last: {last}"
+            self.reason = f"it refused each of {len(self._held)} emails, last: {last}"
         return [
             (letter, outcome if names_it else _as_deferred(outcome))
             for (letter, outcome), names_it in zip(self._release(), name_mailbox, strict=True)
@@ -81,9 +81,9 @@ class Breaker:
     def _open_if_too_many(self, last: _Answered) -> None:
         refusals = sum(self._recent_refusals)
         if len(self._held) > MAX_IN_A_ROW:
-            self.reason = f"it refused {len(self._held)} letters in a row, last: {last.reply}"
+            self.reason = f"it refused {len(self._held)} emails in a row, last: {last.reply}"
         elif len(self._recent_refusals) == WINDOW and refusals > MAX_IN_WINDOW:
-            share = f"{refusals} of the last {WINDOW} letters"
+            share = f"{refusals} of the last {WINDOW} emails"
             self.reason = f"it refused {share}, last: {last.reply}"
 
 

@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
             async with asyncio.timeout(timeout):
                 await self._written.wait()
         except TimeoutError:
-            raise TimeoutError("Timed out while the server took the letter") from None
+            raise TimeoutError("Timed out while the server took the email") from None
         self._check_alive()
 
     def _check_alive(self) -> None:

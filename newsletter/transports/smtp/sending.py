@@ -42,8 +42,8 @@ _LOOK_AGAIN = 0.5  # seconds between two looks at what another call has learned
 _REFUSED_SENDERS = 3  # so many in a row stop the sending; without an accepted letter, the first
 
 _READ_LOG = (
-    "no reader is blamed and the letters will be tried again; the server's log says what it has "
-    "against the sender"
+    "no reader is blamed, and the emails will be tried again; the server's log says why it refuses "
+    "the sender"
 )
 
 
@@ -105,7 +105,7 @@ class Sending:
             await self._settle(letter, Deferred(said, until))
             count += 1
         notice = self.relay.notice(self._settings.address, self._clock.now())
-        _log.warning("%s (%d letters wait)", notice, count)
+        _log.warning("%s (%d emails wait)", notice, count)
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         """After an error other than a lost server, let the others only finish what they have."""

@@ -180,12 +180,12 @@ class Throttle:
             pace.take_back(tried=False)
             return
         if not pace.is_paused:
-            _log.info("%s: it takes no more letters for now", self._settings.address)
+            _log.info("%s: it takes no more emails for now", self._settings.address)
         self._era += 1
         pace.refuse(self._now)
         self._learned()
         if pace.exhausted:
-            self.reason = f"it takes no letter, however long it is given, last: {reply}"
+            self.reason = f"it takes no email, however long it is given, last: {reply}"
 
     def _rest(self, until: datetime, reply: str) -> None:
         if not self.relay.rests(self._clock.now()):

@@ -154,7 +154,7 @@ def _check_version(call: Call, reader: Reader) -> None:
         raise ApiError(428, "Send If-Match with the ETag of the reader as you have seen them.")
     tags = {tag.strip() for tag in given.split(",")}
     if tags.isdisjoint({"*", version_of(reader)}):
-        raise ApiError(412, "The reader has changed since: get them again, and decide anew.")
+        raise ApiError(412, "The reader has changed since. Get them again, then decide.")
 
 
 def version_of(reader: Reader) -> str:
