@@ -88,7 +88,8 @@ _LOST_BREAK = re.compile(r"(?<=[.)!?])\s?nn(?=[A-Z][A-Za-z ]{3,25}[A-Z])")
 _GLUED = re.compile(
     r"(^|\n)((?i:abstract|background|introduction|purpose|aims?|objectives?|motivation|importance"
     r"|(?:materials and )?methods?|methodology|design|setting|participants|findings|results"
-    r"|interpretation|discussion|conclusions?|significance|funding|summary))"
+    r"|interpretation|discussion|conclusions?|significance|funding|highlight|key message"
+    r"|(?:one[- ]sentence |author )?summary))"
     r"(?:[:.]\s*|\n|(?<=[a-z])(?=[A-Z])|(?=[A-Z][a-z ]))"
 )
 _MANY = re.compile(r"\n{3,}")

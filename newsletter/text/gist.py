@@ -196,6 +196,8 @@ _LEAD_IN = re.compile(
     r"|particular|addition|short|summary|light|fact|result|consequence|turn|view|total)\b)"
     r"(?![^,]{0,90}\b(?:we|is|are|was|were|has|have)\b)[^,;:.()]{2,90},"
     r"(?=\s*(?:we|our|this|the|it|they|i|an?|these|there|[A-Z]\S*)\s)"
+    r"|(?i:in (?:this|the present|the current|our) (?:[\w-]+ ){0,2}(?:paper|work|study|report"
+    r"|article|review|survey|letter|note|thesis|research|tutorial|chapter|contribution|manuscript)),"
     r"|(?:Here|Herein|Hereby|Therefore|Thus|Hence|Accordingly|Consequently|Specifically"
     r"|Concretely|However|Instead"
     r"|Moreover|Furthermore|Additionally|Also|Finally|Lastly|Notably|Importantly|Overall|Together"
@@ -223,7 +225,7 @@ def _opened(text: str) -> str:
 
 
 _CLAUSE = re.compile(
-    r"[;:—]\s?|\s[—–]\s|,\s(?:which|where|whereby|thereby|thus|while|whereas|so that|but|without"
+    r"[;:]\s|—\s?|\s–\s|,\s(?:which|where|whereby|thereby|thus|while|whereas|so that|but|without"
     r"|with|as well as|such as|including|then"
     r"|and (?:we|it|they|on|in|for|at|then|finally)|(?:\w+ly\s)?(?:achiev"
     r"|outperform|enabl|demonstrat|improv|reduc|lead|allow|mak|provid|show|yield|surpass|result|suggest|indicat"
@@ -250,7 +252,7 @@ def _clauses(text: str) -> Iterator[str]:
         if second and text != head and _is_whole(text):
             yield f"{text.rstrip('.')}."
     for found in reversed(list(_CLAUSE.finditer(text))):
-        if _is_whole(begin := text[: found.start()]):
+        if _is_whole(begin := text[: found.start()].rstrip()):
             yield f"{begin}."
 
 

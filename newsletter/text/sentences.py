@@ -82,7 +82,7 @@ _HEADINGS = {
     " sources procedure procedures subjects experimental data",
     "result": "result results findings observations",
     "after": "conclusion conclusions interpretation discussion significance implications relevance"
-    " limitations",
+    " limitations highlight highlights message",
     "other": "availability contact supplementary implementation registration funding keywords"
     " information trial code",
     "": "and of the or main key study research statement summary clinical primary abstract",

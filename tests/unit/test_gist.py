@@ -72,6 +72,7 @@ def test_short_says_what_was_done_and_the_result() -> None:
         ("Here we show that bees count up to four when they look for food.", "We show that bees"),
         ("Motivated by these findings, we develop a vaccine against malaria.", "We develop a"),
         ("In this study, the growth of ferns was measured in two valleys.", "The growth of ferns"),
+        ("In this work, two kinds of wheat were grown and measured for a year.", "Two kinds of"),
         (
             "Using data of 40 banks, we estimate how rates move the prices.",
             "Using data of 40 banks",
@@ -158,6 +159,14 @@ def test_two_long_sentences_end_at_a_clause() -> None:
     wide = f"{DID[:-1]}, which is trained on {'very ' * 20}many hours. {RESULT}"
     assert short(wide, 160) == f"{DID} {RESULT}"
     assert short(wide, 80) == DID
+
+
+def test_signs_within_a_name_end_no_clause() -> None:
+    wide = (
+        f"{DID} The gene TaGS1;2 is expressed 3 times more in leaves than AtGS::2{' or that' * 60}."
+    )
+    assert short(wide, 300).startswith(DID)
+    assert not short(wide, 300).endswith(("TaGS1.", "AtGS."))
 
 
 def test_one_long_sentence_is_shown_whole() -> None:

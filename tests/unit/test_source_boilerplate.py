@@ -95,6 +95,7 @@ ACS = "10.1021/acs.fict.6c00001"
         (f"ABSTRACT {TEXT}", Boilerplate(TEXT)),
         (f"<p>{TEXT}</p><p>doi: 10.5281/data.1</p>", Boilerplate(TEXT)),
         (f"© 2026 The Authors. {TEXT} © 2026 Fiction Ltd. All rights reserved.", Boilerplate(TEXT)),
+        (f"{TEXT}nnHighlightBees dance.", Boilerplate(f"{TEXT}\n\nHighlight: Bees dance.")),
         (f"{TEXT}nnResultsWe find it.", Boilerplate(f"{TEXT}\n\nResults: We find it.")),
         (f"<h3>Abstract</h3>\n<p>{TEXT}</p>", Boilerplate(TEXT)),
     ],
