@@ -229,7 +229,7 @@ def test_keyboard_alone_is_enough(app: Website, browser: Browser) -> None:
     page = browser.new_page()
     page.goto(app.site)
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "To the content"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     while page.evaluate("document.activeElement.id") != "email":
         page.keyboard.press("Tab")
     page.keyboard.type(ADA)
