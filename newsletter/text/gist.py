@@ -225,7 +225,8 @@ def _opened(text: str) -> str:
 
 
 _CLAUSE = re.compile(
-    r"[;:]\s|—\s?|\s–\s|,\s(?:which|where|whereby|thereby|thus|while|whereas|so that|but|without"
+    r"[;:]\s|—\s?|\s–\s|,\s(?:which|where|whereby|thereby|thus|while|whereas|so that"
+    r"|but(?! also)|without"
     r"|with|as well as|such as|including|then"
     r"|and (?:we|it|they|on|in|for|at|then|finally)|(?:\w+ly\s)?(?:achiev"
     r"|outperform|enabl|demonstrat|improv|reduc|lead|allow|mak|provid|show|yield|surpass|result|suggest|indicat"
@@ -252,9 +253,21 @@ def _clauses(text: str) -> Iterator[str]:
         if second and text != head and _is_whole(text):
             yield f"{text.rstrip('.')}."
     for found in reversed(list(_CLAUSE.finditer(text))):
-        if _is_whole(begin := text[: found.start()].rstrip()):
+        begin = text[: found.start()].rstrip()
+        within_list = found[0][0] == ";" and ": " in begin
+        if not within_list and _is_whole(begin):
             yield f"{begin}."
 
 
 def _is_whole(text: str) -> bool:
-    return len(text) >= SHORTEST and text.count("(") == text.count(")") and has_verb(text)
+    balanced = len(text) >= SHORTEST and text.count("(") == text.count(")")
+    return balanced and _OPEN_END.search(text[-_LONGEST_OPEN:]) is None and has_verb(text)
+
+
+_OPEN_END = re.compile(
+    r"\b(?:is|are|as|by|of|in|to|and|or|into|with|that|namely|follow(?:s|ing)|(?:includ|integrat"
+    r"|compris|combin)(?:e|es|ing)|contains?|consists?)$"
+)
+"""The end of a beginning that asks for what follows."""
+
+_LONGEST_OPEN = 20  # characters

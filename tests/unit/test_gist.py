@@ -161,6 +161,20 @@ def test_two_long_sentences_end_at_a_clause() -> None:
     assert short(wide, 80) == DID
 
 
+@pytest.mark.parametrize(
+    ("rest", "shown"),
+    [
+        (", but also beats {} of its rivals.", None),
+        (" in classes: those {} that are long; those that are short; others.", " in classes."),
+        (", and its model integrates: (i) {} sound and (ii) text.", None),
+    ],
+)
+def test_a_cut_leaves_no_half_of_a_list(rest: str, shown: str | None) -> None:
+    told = "We propose a method that not only searches videos without labels" + rest
+    whole = told.format("and " * 60)
+    assert short(whole, 150) == (whole if shown is None else told.partition(":")[0] + ".")
+
+
 def test_signs_within_a_name_end_no_clause() -> None:
     wide = (
         f"{DID} The gene TaGS1;2 is expressed 3 times more in leaves than AtGS::2{' or that' * 60}."
