@@ -124,6 +124,8 @@ def note_status(config: Path, output: Output) -> int:
     with open_app(config) as app:
         found = app.store.broadcasts()
     rows = [(f"{one.at:%Y-%m-%d %H:%M}", one.subject, _in_words(one.counts)) for one in found]
+    if not found:
+        output.message("no note was sent yet")
     output.result([*map(_document, found)], table(("sent (UTC)", "subject", "emails"), rows))
     return 0
 

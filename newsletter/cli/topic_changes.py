@@ -114,7 +114,7 @@ def remove_topic(
             without = replace(without, text=text)
         elif (followers := _followers(app, without.touched)) and not keep:
             raise UsageError(
-                f"{count_of(len(followers), 'reader')} follow {name}: pass --to TOPIC to give them "
+                f"{name} has {count_of(len(followers), 'reader')}: pass --to TOPIC to give them "
                 "another topic, or --keep to leave it in their choices as no longer offered"
             )
         elif lines := [*_listed_lines(app, without.touched)]:

@@ -80,7 +80,7 @@ def test_merging_joins_rules_and_readers(newsletter: Newsletter) -> None:
 @pytest.mark.slow
 def test_removing_asks_what_becomes_of_the_readers(newsletter: Newsletter) -> None:
     asked = newsletter.run("topics", "remove", "Sound", "--yes", code=2)
-    assert "1 reader follow Sound: pass --to TOPIC" in asked.stderr
+    assert "Sound has 1 reader: pass --to TOPIC" in asked.stderr
     listed = newsletter.run("topics", "remove", "Vision", "--keep", "--yes", code=2)
     assert "subscribers.yaml:6: Vision: remove Vision there first" in listed.stderr
     newsletter.run("topics", "remove", "Vision", "--to", "Sound", "--yes")
