@@ -25,7 +25,7 @@ from newsletter.text import (
 
 TEXT_WIDTH = 78  # columns of the text part
 TITLE_LIMIT = 300  # characters of a title; the longest real ones have about 250
-SHORT_LIMIT = 500  # characters of a short summary of two sentences; one longer sentence stays whole
+SHORT_LIMIT = 440  # characters of a short summary of two sentences; one longer sentence stays whole
 LEAD_LIMIT = 700  # characters of the three or four sentences of the papers that open the letter
 FULL_LIMIT = 4000  # characters of a full abstract; real ones have up to about 2,500
 NAME_LIMIT = 80  # characters of the name of an author or an organisation
