@@ -31,7 +31,6 @@ from newsletter.model import Item
 from newsletter.sources import feed, huggingface
 from newsletter.text import clean, shorten, split_sentences
 
-_FIELDS = ("physics", "q-bio", "econ", "math", "cond-mat", "astro-ph", "q-fin", "quant-ph", "nlin")
 HEADS = ("what was done", "a result", "with a number", "ends in …", "characters")
 LIMIT_BEFORE = 420  # characters that the first two sentences were cut to
 _OTHERS = 300  # abstracts of other fields than computer science
@@ -192,14 +191,15 @@ def _arxiv(folder: Path) -> list[Item]:
         "arxiv_api/query*.xml",
         "arxiv_feed_scale/atom*.xml",
     )
-    return _read(
+    listed = _read(
         [path for form in paths for path in sorted(folder.glob(f"payloads/{form}"))], _feed
     )
+    return [item for item in listed if not _is_other(item.categories)]
 
 
 def _other_fields(folder: Path) -> list[Item]:
     paths = [
-        *folder.glob("payloads/arxiv_api/arxivpy*.xml"),
+        *folder.glob("payloads/arxiv_*/*.xml"),
         *folder.glob("payloads/journals/biorxiv*"),
     ]
     listed = [item for item in _read(sorted(paths), _feed) if _is_other(item.categories)]
@@ -224,8 +224,8 @@ SETS: dict[str, Callable[[Path], list[Item]]] = {
 
 
 def _is_other(categories: Sequence[str]) -> bool:
-    known = any("." in each for each in categories)
-    return not known or any(each.startswith(_FIELDS) for each in categories)
+    """Whether a paper's first category is not one of computer science."""
+    return not categories or not categories[0].startswith("cs.")
 
 
 def _feed(body: bytes, name: str) -> tuple[Item, ...]:

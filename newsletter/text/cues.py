@@ -68,6 +68,7 @@ _TOPIC = re.compile(
     r"\b(?:we|paper|work|study|article|report|research|survey|review)\s(?:\w+ly\s|also\s|first\s)?"
     r"(?:consider|stud|address|focus|investigat|explor|tackl|examin|revisit|review|survey|ask|delv)"
     r"|\b(?:paper|work|study|article|report|research|survey|review)\s(?:\w+ly\s)?aim"
+    r"|\bpresents? (?:our|the) (?:work|efforts?|results?|study) on\b"
 )
 """What only names the subject, where another sentence says what was made of it."""
 
@@ -195,6 +196,21 @@ def tells_place(low: str) -> bool:
     return any(word in low for word in _PLACE_WORDS) and _PLACE.search(low) is not None
 
 
+_OTHERS = re.compile(
+    r"(?:(?:The )?(?i:previous|prior|earlier|existing|past|conventional|traditional|current)\s"
+    r"[^,]{0,40}?\b(?:works?|methods|approaches|studies|research|techniques|models|algorithms"
+    r"|literature|results|benchmarks|systems)\b"
+    r"|(?!(?:The|Our|We|This|These|It|They|Here|Experiments|Results|Simulations?|Participants|Newly"
+    r"|Both)\b)[A-Z][a-z]+(?: (?:and|&) [A-Z][a-z]+| et al\.?)? (?:\(?\[?\d+\)?\]? )?"
+    r"(?:showed|proved|introduced|conjectured|proposed|established|asked)\b)"
+)
+
+
+def tells_of_others(text: str) -> bool:
+    """Whether a sentence begins with what others did: "Gao showed …", "Previous work …"."""
+    return _OTHERS.match(text) is not None
+
+
 _RESULT = pattern(
     r"\b(?:WORDS)",
     WORDS=r"""
@@ -242,6 +258,18 @@ _OUTLOOK = re.compile(
 )
 """What closes an abstract without telling a result."""
 
+_TIED = re.compile(
+    r"(?:This|That) (?:then |also |further |\w+ly )*(?:allow|enabl|lead|yield|result|improv|reduc"
+    r"|give|provid|mak|show|open|suggest|rais|is|was|not)"
+    r"|(?:These|Those|Such|This) (?:\w+ly |often |also )*(?!(?:results?|findings?|papers?|study"
+    r"|studies|work|article|approach|methods?|algorithms?|framework|models?|system|benchmark"
+    r"|dataset|experiments?|evaluations?|analys[ie]s|outcomes?|observations?|evidence|advances?"
+    r"|gains?|improvements?|scheme|comparison|technique)\b)\w+(?:[ -]\w+)? "
+    r"|They |Both (?!\w+ and)|The (?:former|latter)\b"
+    r"|[^.]*\b(?:(?:issues|problems|challenges) mentioned|aforementioned)\b"
+)
+"""How a sentence begins that names something of the one before it."""
+
 A_RESULT = 2
 """The least weight of a sentence with a result."""
 
@@ -255,8 +283,18 @@ def has_number(text: str) -> bool:
     return ("fold" in text or " times" in text) and _MANY_TIMES.search(text) is not None
 
 
-def result_weight(text: str, part: str = "") -> int:
-    """How much of a result a sentence has: from ``A_RESULT`` on it has one, from 4 in numbers."""
+def result_weight(text: str, part: str = "", *, is_next: bool = True) -> int:
+    """How much of a result a sentence has: from ``A_RESULT`` on it has one, from 4 in numbers.
+
+    One that is not shown ``is_next`` to the sentence before it weighs less if it is tied to that.
+    """
+    weight = _result_weight(text, part)
+    if is_next or not _TIED.match(text):
+        return weight
+    return max(min(weight, A_RESULT), weight - 2)
+
+
+def _result_weight(text: str, part: str) -> int:
     low, number = text.lower(), has_number(text)
     result = _RESULT.search(low)
     weight = 6 if result and number else 3 * bool(result)

@@ -19,6 +19,7 @@ from newsletter.text.cues import (
     has_verb,
     passive_score,
     result_weight,
+    tells_of_others,
     tells_place,
 )
 from newsletter.text.handles import handle
@@ -106,7 +107,7 @@ def find_gist(text: str, title: str = "") -> Gist:
         return Gist(text, None, ())
     place = scores.index(max(scores))
     told = [
-        Sentence(at, each, result_weight(each[:_READ_OF_ONE], part))
+        Sentence(at, each, result_weight(each[:_READ_OF_ONE], part, is_next=at == place + 1))
         for at, (each, part) in enumerate(sentences[place + 1 :], place + 1)
         if part != "other" and _stands_alone(each[:_READ_OF_ONE])
     ]
@@ -144,7 +145,8 @@ def _stands_alone(text: str) -> bool:
     """Whether a sentence can stand beside another one; a piece of a list cannot."""
     first = _FIRST_ITEM.search(text) if ") " in text else None
     is_piece = _ITEM.match(text) or (first and not _SECOND_ITEM.search(text, first.end()))
-    return not (is_piece or text.endswith("?") or tells_place(text.lower()))
+    is_own = not (tells_place(text.lower()) or tells_of_others(text))
+    return is_own and not (is_piece or text.endswith("?"))
 
 
 def _beginning(text: str, most: int, limit: int) -> str:
@@ -192,7 +194,8 @@ _LEAD_IN = re.compile(
     r"|under|as"
     r"|recogni[sz]ing|using|leveraging|addressing|drawing|against|towards?|at|on|driven|beyond"
     r"|starting|unlike)"
-    r"\b(?=[^,]{0,90}\b(?:this|these|those|such|the above|that|it|them|the|our|response|contrast"
+    r"\b(?=[^,]{0,90}\b(?:this|these|those|such|the above|that|its?|them|their|the|our|response"
+    r"|contrast"
     r"|particular|addition|short|summary|light|fact|result|consequence|turn|view|total)\b)"
     r"(?![^,]{0,90}\b(?:we|is|are|was|were|has|have)\b)[^,;:.()]{2,90},"
     r"(?=\s*(?:we|our|this|the|it|they|i|an?|these|there|[A-Z]\S*)\s)"
@@ -228,7 +231,7 @@ _CLAUSE = re.compile(
     r"[;:]\s|—\s?|\s–\s|,\s(?:which|where|whereby|thereby|thus|while|whereas|so that"
     r"|but(?! also)|without"
     r"|with|as well as|such as|including|then"
-    r"|and (?:we|it|they|on|in|for|at|then|finally)|(?:\w+ly\s)?(?:achiev"
+    r"|and (?:we|it|they|on|in|for|at|then|finally)|(?:\w+ly\s)?(?:achiev|perform|match"
     r"|outperform|enabl|demonstrat|improv|reduc|lead|allow|mak|provid|show|yield|surpass|result|suggest|indicat"
     r"|highlight|reveal|offer|establish|preserv|maintain|ensur|us|leverag|spann|cover|exceed|combin"
     r"|incorporat|facilitat|support|validat|confirm|underscor|challeng|open|pav|giv|focus|extend"
@@ -265,7 +268,8 @@ def _is_whole(text: str) -> bool:
 
 
 _OPEN_END = re.compile(
-    r"\b(?:is|are|as|by|of|in|to|and|or|into|with|that|namely|follow(?:s|ing)|(?:includ|integrat"
+    r"\b(?:is|are|as|by|of|in|to|and|or|into|with|that|for|from|on|at|under|when|if|where|than"
+    r"|between|via|over|namely|follow(?:s|ing)|(?:includ|integrat"
     r"|compris|combin)(?:e|es|ing)|contains?|consists?)$"
 )
 """The end of a beginning that asks for what follows."""

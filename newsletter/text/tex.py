@@ -115,6 +115,11 @@ _MATH = re.compile(
 )
 
 
+_CITED = re.compile(
+    r"\s(?:of|from|in|by|see|following)\s+\\cite[a-z]*\{[^{}]*\}(?=\s*[,.;)])"
+)  # what a citation leaves behind, as in "the benchmark of, on a synthetic"
+
+
 @lru_cache(maxsize=1024)
 def tex_to_unicode(text: str) -> str:
     """The text with its TeX and Markdown as plain text; a text without them as it is."""
@@ -131,6 +136,8 @@ def _without_tex(text: str) -> str:
         shown = _LOST_CODE.sub(lambda lost: chr(int(lost[1], 16)), shown)
     if "{" in shown:
         shown = _BRACES.sub(r"\1\2", _LOST.sub(_restore, shown))
+    if "\\cite" in shown:
+        shown = _CITED.sub("", shown)
     shown = _convert(shown)
     return text if shown == text else unicodedata.normalize("NFC", shown)
 

@@ -17,7 +17,9 @@ GOOD = response(body=b"list")
 BUSY = [429, 500, 502, 503, 504, 520, 522]
 
 
-def ask(answers: Response, *, retry_for: float = 45) -> tuple[Answer | SourceError, list[float]]:
+def ask(
+    answers: Response, *, retry_for: float = 45, timeout: float = 5
+) -> tuple[Answer | SourceError, list[float]]:
     """What a request comes to, and the waits between its tries."""
 
     async def run() -> tuple[Answer | SourceError, list[float]]:
@@ -26,7 +28,7 @@ def ask(answers: Response, *, retry_for: float = 45) -> tuple[Answer | SourceErr
             http = new_client(clock=clock)
             try:
                 answer = await fetch(
-                    http, f"{site.url}/", allow_private=True, timeout=0.3, retry_for=retry_for
+                    http, f"{site.url}/", allow_private=True, timeout=timeout, retry_for=retry_for
                 )
             except SourceError as error:
                 return error, clock.slept
@@ -104,7 +106,7 @@ def test_each_try_has_its_own_timeout() -> None:
             await asyncio.Event().wait()
         writer.write(GOOD)
 
-    answer, slept = ask(late_once)
+    answer, slept = ask(late_once, timeout=0.3)
     assert isinstance(answer, Answer)
     assert slept == [1]
 
