@@ -5,13 +5,14 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from typing import TypeVar
 
 from newsletter.issue import composing as issues
+from newsletter.issue.editions import lead_length
 from newsletter.letter.assembling import shown_reason
 from newsletter.letter.views import PaperView, paper_view
-from newsletter.model import OTHER, Issue, Item, Paper, PublishedIssue, Reader, Section, Summary
+from newsletter.model import OTHER, Issue, Item, Length, Paper, PublishedIssue, Reader, Section
 from newsletter.papers import topics
 from newsletter.papers.topics import bit_indexes
 from newsletter.publisher.publisher import Publisher
@@ -89,16 +90,16 @@ class Headlines:
     first: tuple[PaperEntry, ...]
 
 
-def paper_entry(paper: Paper, summary: Summary = "short", because: str = "") -> PaperEntry:
+def paper_entry(paper: Paper, length: Length = "short", because: str = "") -> PaperEntry:
     """A paper as it is shown on a page."""
-    return PaperEntry(paper.key, *_shown(paper.item, summary), because)
+    return PaperEntry(paper.key, *_shown(paper.item, length), because)
 
 
 @lru_cache(maxsize=1024)  # readers' own pages and feeds show the same papers of the last issues
-def _shown(item: Item, summary: Summary) -> tuple[PaperView, str]:
+def _shown(item: Item, length: Length) -> tuple[PaperView, str]:
     view = paper_view(item)
     # Only the one summary: the full abstracts are most of what a cached issue would take.
-    return replace(view, summaries={}, keywords=(), media=()), view.summaries[summary]
+    return replace(view, summaries={}, keywords=(), media=()), view.summaries[length]
 
 
 class PageCache:
@@ -235,17 +236,19 @@ class PageCache:
         by_place = dict(zip(edition.papers, map(papers.get, numbers), strict=False))
         unnamed = iter(edition.more)
 
-        def section(name: str, reasons: Iterable[tuple[int, str]], more: int) -> PaperSection:
-            placed = [*reasons, *zip(islice(unnamed, more), repeat(""))]
+        def section(each: Section) -> PaperSection:
+            # What opens the email has longer summaries, here too.
+            length = lead_length(edition.summary) if each.leads else edition.summary
+            placed = chain(
+                zip(each.papers, _shown_reasons(each), strict=True),
+                zip(islice(unnamed, each.more), repeat("")),
+            )
             found = ((by_place.get(place), why) for place, why in placed)
-            entries = [paper_entry(paper, edition.summary, why) for paper, why in found if paper]
-            return PaperSection(name, tuple(entries), more)
+            entries = [paper_entry(paper, length, why) for paper, why in found if paper]
+            return PaperSection(each.name, tuple(entries), each.more)
 
-        sections = [
-            section(each.name, zip(each.papers, _shown_reasons(each), strict=True), each.more)
-            for each in edition.sections
-        ]
-        rest = section("More", (), len(edition.more))
+        sections = [*map(section, edition.sections)]
+        rest = section(Section("More", (), more=len(edition.more)))
         return at, (*sections, rest) if rest.entries else tuple(sections)
 
     def was_removed(self, day: date) -> bool:

@@ -467,6 +467,18 @@ def test_readers_edition_is_shown_whole(app: Website) -> None:
     assert app.get(path).status == 403
 
 
+def test_edition_shows_the_summaries_of_the_email(app: Website) -> None:
+    text = "We train a model. It reads text. It learns fast. It beats the best by 3%."
+    papers = [
+        IdentifiedItem(item(f"P{n}", abstract=text), identity(f"arxiv:{n}")) for n in range(6)
+    ]
+    app.store.ingest(DAY, HEALTH, papers, now=NOON)
+    ada(app)
+    app.publish(DAY)
+    page = app.get(app.path("edition", f"1/{DAY}")).body
+    assert page.count("It learns fast") == app.mail_to(ADA).html.count("It learns fast") == 3
+
+
 @pytest.mark.parametrize(("summary", "said"), [("short", False), ("brief", True)])
 def test_edition_says_what_a_machine_wrote(app: Website, summary: Summary, *, said: bool) -> None:
     entry = IdentifiedItem(item("A", brief="It learns."), identity("arxiv:9"))
