@@ -224,6 +224,9 @@ class Pages(Readers, Protocol):
         on their own. A refused request is not counted.
         """
 
+    def forget_requests(self, addresses: Collection[str]) -> None:
+        """Forget what was counted for these; the counts of clients stay."""
+
     def next_request(
         self, client: str, limits: RequestLimits, *, now: datetime
     ) -> tuple[datetime, bool]:

@@ -191,7 +191,11 @@ class ReaderService:
             reader.id, consent, status="waiting" if waits else "confirmed"
         )
         reader, _ = self.verify_link(token, "confirm", now)
-        self.accept_address(reader.subscriber.email)
+        email = reader.subscriber.email
+        self.accept_address(email)
+        # Whoever confirms has read the email: the limits protect those who asked for nothing.
+        names = (self._request_name(f"{kind}:{email}") for kind in ("address", "back"))
+        self.store.forget_requests([*names])
         if reader.status not in {"confirmed", "waiting"}:
             raise TokenError("We cannot send email to this address. Ask the editor for help.")
         if is_new and reader.status == "confirmed":
@@ -256,9 +260,11 @@ class ReaderService:
         The names say what is counted, so that requests for confirmations do not use up the
         farewells, nor the other way round.
         """
-        address = keyed_hash(address.lower(), self.keys)
         hashed = "" if client is None else keyed_hash(f"client:{client}", self.keys)
-        return self.store.record_request(address, hashed, limits, now=now)
+        return self.store.record_request(self._request_name(address), hashed, limits, now=now)
+
+    def _request_name(self, address: str) -> str:
+        return keyed_hash(address.lower(), self.keys)
 
     def choose(
         self, reader: Reader, wanted: Subscriber, now: datetime, names: Collection[str] = ASKED
@@ -330,19 +336,22 @@ class ReaderService:
         ):
             send(Note("farewell", before, self.signed_url("confirm", f"{before.id}/back", now)))
 
-    def ask_back(self, left: Reader, send: SendNote, now: datetime) -> None:
-        """Send a reader who unsubscribed the note that asks to confirm; their choices stay.
+    def ask_back(self, left: Reader, now: datetime) -> Note | None:
+        """The note that asks a reader who unsubscribed to confirm; their choices stay.
 
-        As with :meth:`subscribe`, nothing happens until the link in it is followed.
+        As with :meth:`subscribe`, nothing happens until the link in it is followed. It is counted
+        apart from sign-ups and farewells. None if the limits or the rules for joining allow no
+        note; the reader came by a signed link, so they may be told.
         """
         email = left.subscriber.email
         limits = self.joining.limits(is_reader=False)
         if (
-            not self.is_refused(email, now)
-            and self.joining.may_join(email)
-            and self._count_request(f"address:{email}", None, limits, now)
+            self.is_refused(email, now)
+            or not self.joining.may_join(email)
+            or not self._count_request(f"back:{email}", None, limits, now)
         ):
-            send(Note("confirm", left, self.signed_url("confirm", str(left.id), now)))
+            return None
+        return Note("confirm", left, self.signed_url("confirm", str(left.id), now))
 
     def record_reason(self, token: str, reason: str, now: datetime) -> None:
         """Store why a link's reader unsubscribed, for the operator; one reason a day is kept.

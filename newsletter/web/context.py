@@ -185,10 +185,20 @@ class PageContext:
         page.headers["Retry-After"] = str(max(1, ceil((busy.until - self.now).total_seconds())))
         return page
 
-    def redirect_to_sent(self, email: str) -> Response:
+    def redirect_to_sent(self, email: str, query: str = "") -> Response:
         """Send the browser to the page that says that a note to this address is on its way."""
         token = sign_token(email, "sent", self.reader_service.keys, self.now)
-        return self.templates.redirect(f"/sent/{token}")
+        return self.templates.redirect(f"/sent/{token}{query}")
+
+    def ask_back(self, request: Request, left: Reader) -> Response:
+        """Send a reader who unsubscribed the link that brings them back, or say why none comes."""
+        if busy := self.refuse_if_busy(request):
+            return busy
+        note = self.reader_service.ask_back(left, self.now)
+        if note is None:
+            return self.redirect_to_sent(left.subscriber.email, "?before=yes")
+        self.mail_queue.add(lambda send: send(note))
+        return self.redirect_to_sent(left.subscriber.email)
 
     def redirect_to_form(self, path: str, form: Form, place: str = "") -> Response | None:
         """Send the browser to a page that shows this form again; None if it is too long for that.

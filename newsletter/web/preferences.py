@@ -277,11 +277,7 @@ class PreferencePages:
         """Send a reader who unsubscribed the link that brings them back."""
         if reader.status != "unsubscribed":
             return self._done(request, "")
-        if busy := self.context.refuse_if_busy(request):
-            return busy
-        service, now = self.context.reader_service, self.context.now
-        self.context.mail_queue.add(lambda send: service.ask_back(reader, send, now))
-        return self.context.redirect_to_sent(reader.subscriber.email)
+        return self.context.ask_back(request, reader)
 
     def _request_move(self, request: Request, reader: Reader, form: Form) -> Response:
         service, now = self.context.reader_service, self.context.now

@@ -132,7 +132,12 @@ class SubscribePages:
         """The page that says that a note is on its way; its link carries the address."""
         service, token = self.context.reader_service, token_of(request)
         email = verify_token(token, "sent", service.keys, self.context.now, MAX_AGE["sent"])
-        return self.context.templates.page("sent", email=email)
+        return self.context.templates.page(
+            "sent",
+            email=email,
+            before="before" in request.query_params,
+            contact=service.contact,
+        )
 
     def ask_to_confirm(self, request: Request) -> Response:
         """The page that the confirmation link opens, with a button to confirm."""
@@ -251,10 +256,7 @@ class SubscribePages:
         reader = service.find_leaving(token, now)
         if reader is None or reader.status != "unsubscribed":
             return self.context.templates.redirect(f"/farewell/{token}")
-        if busy := self.context.refuse_if_busy(request):
-            return busy
-        self.context.mail_queue.add(lambda send: service.ask_back(reader, send, now))
-        return self.context.redirect_to_sent(reader.subscriber.email)
+        return self.context.ask_back(request, reader)
 
     def edition(self, request: Request) -> Response:
         """All papers of a reader's own edition of a day."""

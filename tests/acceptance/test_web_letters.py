@@ -16,6 +16,7 @@ from tests.support.inbox import ReceivedMail
 from tests.support.web_client import Website, open_website
 
 ADA, BOB = "ada@example.org", "bob@example.org"
+CONFIRM = "Confirm your subscription to N"
 
 
 @pytest.fixture
@@ -161,6 +162,22 @@ def test_reader_who_left_comes_back_with_their_choices(app: Website) -> None:
     assert "Subscribe again" not in app.get(path).text
     app.post(path, {"do": "return"})
     check_no_more_letters(app, 2)
+
+
+def test_link_back_comes_on_the_day_of_the_sign_up(app: Website) -> None:
+    confirmed(app)
+    leaves(app)
+    path = app.path("unsubscribe").replace("unsubscribe", "farewell")
+    before = len(app.inbox.to(ADA))
+    assert f"ve emailed {ADA}." in app.post(path, {"do": "return"}).text
+    wait_until(lambda: len(app.inbox.to(ADA)) > before + 1)  # the farewell, and the link back
+    again = app.post(path, {"do": "return"}).text
+    assert f"ve already emailed {ADA}." in again
+    assert f"“{CONFIRM}”" in again
+    app.post(app.link(app.inbox.to(ADA)[-1]))
+    leaves(app)
+    assert f"ve emailed {ADA}." in app.join().text
+    wait_until(lambda: [m.message["Subject"] for m in app.inbox.to(ADA)].count(CONFIRM) == 3)
 
 
 def leaves(app: Website) -> None:

@@ -170,6 +170,13 @@ def test_confirmations_are_limited_per_client_and_overall(store: Store) -> None:
     assert store.record_request("c", "one", LIMITS, now=later)
 
 
+def test_forgotten_requests_free_the_address_not_the_client(store: Store) -> None:
+    assert [store.record_request("ada", "one", LIMITS, now=NOON) for _ in range(2)] == [True, False]
+    store.forget_requests(["ada", "nobody"])
+    assert store.record_request("ada", "two", LIMITS, now=NOON)
+    assert [store.record_request(f"a{n}", "one", LIMITS, now=NOON) for n in range(4)][3:] == [False]
+
+
 def test_unconfirmed_readers_are_deleted(store: Store) -> None:
     for number, status in enumerate(("unconfirmed", "unconfirmed", "confirmed", "unsubscribed")):
         at = NOON + timedelta(days=number == 1)

@@ -65,6 +65,12 @@ class PageQueries(ReaderQueries, Pages):
             return allowed
 
     @override
+    def forget_requests(self, addresses: Collection[str]) -> None:
+        of_them = schema.requests.c.address.in_(addresses)
+        with self._database.writing() as connection:
+            connection.execute(sa.update(schema.requests).where(of_them).values(address=""))
+
+    @override
     def next_request(
         self, client: str, limits: RequestLimits, *, now: datetime
     ) -> tuple[datetime, bool]:
