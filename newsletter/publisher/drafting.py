@@ -16,6 +16,7 @@ from newsletter.letter.rendering import render_issue
 from newsletter.model import (
     TOP_TEN,
     Coverage,
+    Edition,
     Filter,
     Issue,
     Matching,
@@ -27,7 +28,7 @@ from newsletter.model import (
     Subscriber,
 )
 from newsletter.model.windows import MAX_PAPER_AGE
-from newsletter.papers.topics import extend_matching, match_issue
+from newsletter.papers.topics import extend_matching, match_issue, with_later_names
 from newsletter.ports import Papers
 from newsletter.publisher.coverage import LOST_SHOWN, name_gaps, select_gaps
 from newsletter.publisher.publisher import Publisher, WithSources
@@ -250,6 +251,15 @@ def masks_for(publisher: Publisher, draft: Draft, readers: Sequence[Reader]) -> 
     filters = [reader.subscriber.filter for reader in readers]
     matching = extend_matching(draft.matching, draft.issue, filters, publisher.matcher)
     return IssueMasks(draft.issue, matching)
+
+
+def compose_late(
+    publisher: Publisher, issue: Issue, fragments: IssueFragments, history: ReaderHistory
+) -> Edition:
+    """The edition of a reader who comes after the issue was frozen, by their topics' names now."""
+    issue = replace(issue, topics=with_later_names(issue.topics, publisher.topics))
+    masks = IssueMasks(issue, match_readers(publisher, issue, [history.reader]))
+    return compose_edition(masks, history, limits_for(publisher, fragments))
 
 
 def _candidates(

@@ -24,6 +24,7 @@ from newsletter.model import (
     Matching,
     Outcome,
     PlannedEdition,
+    PublishedIssue,
     Reader,
     ReaderHistory,
     Rendering,
@@ -35,6 +36,7 @@ from newsletter.ports import Transport
 from newsletter.publisher.drafting import (
     Draft,
     compose_from_store,
+    compose_late,
     in_chunks,
     limits_for,
     masks_for,
@@ -110,6 +112,25 @@ def preview_as_new(
     draft, plan = _plan_as_new(publisher, day, replace(reader, decided=0))
     (letter,) = _letters(publisher, draft, [_readdressed(publisher, plan.edition, to)])
     return letter
+
+
+def render_sample(
+    publisher: Publisher, published: PublishedIssue, subscriber: Subscriber
+) -> Rendering | None:
+    """The email that a newcomer with these choices gets of a frozen issue: its new papers.
+
+    None if the issue is so old that its details were removed.
+    """
+    if publisher.store.has_no_details(published.day):
+        return None
+    wave = publisher.store.wave(publisher.store.wave_heads(published.day)[-1].id)
+    fragments = IssueFragments.load(wave.pieces)
+    stranger = Reader(0, subscriber, "confirmed", published.after, "store")
+    # Of a paper that an earlier issue had under another name, the number alone is new.
+    known = (paper.group for paper in wave.issue.papers if paper.group <= published.after)
+    history = ReaderHistory(stranger, sent=frozenset(known))
+    edition = compose_late(publisher, wave.issue, fragments, history)
+    return MessageBuilder(fragments, publisher.keyring).render(edition)
 
 
 def _letters(

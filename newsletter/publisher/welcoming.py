@@ -7,14 +7,11 @@ from datetime import date, datetime, timedelta
 from itertools import count
 
 from newsletter.errors import StoreError, TryAgainError
-from newsletter.issue.composing import IssueMasks
-from newsletter.issue.editions import compose_edition
 from newsletter.letter.fragments import IssueFragments
 from newsletter.model import OPEN, OPEN_ISSUE, PlannedEdition, Reader
 from newsletter.model.windows import RETRY_PERIOD
-from newsletter.papers.topics import with_later_names
 from newsletter.ports import RunLock, Transport
-from newsletter.publisher.drafting import limits_for, load_histories, match_readers
+from newsletter.publisher.drafting import compose_late, load_histories
 from newsletter.publisher.fetching import Backoff
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import publish
@@ -51,11 +48,8 @@ def plan_first_letter(publisher: Publisher, reader: Reader) -> FirstLetter | Non
         return None
     wave = publisher.store.wave(head.id)
     newcomer = replace(reader, decided=newest.after)
-    issue = replace(wave.issue, topics=with_later_names(wave.issue.topics, publisher.topics))
     (history,) = load_histories(publisher, [newcomer], wave.issue)
-    limits = limits_for(publisher, IssueFragments.load(wave.pieces))
-    masks = IssueMasks(issue, match_readers(publisher, issue, [newcomer]))
-    edition = compose_edition(masks, history, limits)
+    edition = compose_late(publisher, wave.issue, IssueFragments.load(wave.pieces), history)
     if not edition.papers:
         return None
     publisher.store.freeze(wave, [PlannedEdition(history, edition)])

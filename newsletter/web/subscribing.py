@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from newsletter.letter.links import MAX_AGE, verify_token
 from newsletter.model import LEFT, Reader, Subscriber
 from newsletter.model.zones import load_zone
-from newsletter.publisher.previewing import preview_as_new
+from newsletter.publisher.previewing import render_sample
 from newsletter.readers.due import is_paused, schedule_words
 from newsletter.readers.service import CONSENT_TEXT
 from newsletter.web.context import PageContext, client_of, token_of
@@ -97,21 +97,19 @@ class SubscribePages:
         Raises:
             HTTPException: there is none yet (404).
         """
-        newest = next(iter(self.context.page_cache.published()), None)
-        if newest is None:
-            raise HTTPException(404, "No email has been sent yet.")
-        page = self.context.page_cache.page(
-            "sample", lambda: self._sample_of(newest.day), MAX_ISSUE_AGE
-        )
+        page = self.context.page_cache.page("sample", self._newest_sample, MAX_ISSUE_AGE)
         return HTMLResponse(page, headers={"Content-Security-Policy": LETTER_POLICY})
 
-    def _sample_of(self, day: date) -> str:
-        stranger = Reader(0, Subscriber("you@example.org"), "confirmed", 0, "store")
-        publisher, service = self.context.publisher, self.context.reader_service
-        made = preview_as_new(publisher, day, stranger, to=stranger.subscriber.email)
+    def _newest_sample(self) -> str:
+        newest = next(iter(self.context.page_cache.published()), None)
+        stranger = Subscriber("you@example.org")
+        made = newest and render_sample(self.context.publisher, newest, stranger)
+        if not made:
+            raise HTTPException(404, "There is no email to show yet.")
         # The links in it are nobody's: they lead to the form to subscribe.
-        own = re.escape(service.page_url("")) + r"(preferences|unsubscribe|edition)/[^\"\s<>]*"
-        return re.sub(own, service.page_url(""), made.rendering.html)
+        home = self.context.reader_service.page_url("")
+        own = re.escape(home) + r"(preferences|unsubscribe|edition)/[^\"\s<>]*"
+        return re.sub(own, home, made.html)
 
     def subscribe(self, request: Request, form: Form) -> Response:
         """Send a note to an address; the answer is the same whether it is a reader's or not."""

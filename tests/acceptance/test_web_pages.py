@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -705,6 +705,17 @@ def test_sample_email_leads_to_the_form(app: Website) -> None:
     assert not re.search("/(preferences|unsubscribe|edition)/", sample.body)
     assert 'href="https://n.example.org/"' in sample.body
     assert "script-src" not in sample.headers["content-security-policy"]
+
+
+def test_sample_email_has_the_new_papers_of_the_day(app: Website) -> None:
+    ada(app)
+    app.publish(DAY, "Of yesterday", "Of both days")
+    assert "Of yesterday" in app.get("/sample").body
+    app.advance(days=1)
+    app.publish(DAY + timedelta(days=1), "Of both days", "Of today")
+    wait_until(lambda: "Of today" in app.get("/sample").body)
+    sample = app.get("/sample").text
+    assert [name in sample for name in ("Of yesterday", "Of both days")] == [False, False]
 
 
 def test_each_mistake_links_to_its_field(open_pages: Website) -> None:
