@@ -99,9 +99,6 @@ class Papers(Protocol):
     def find_paper(self, name: str) -> Paper | None:
         """The paper with this key or alias."""
 
-    def days_listed(self, paper: Paper) -> tuple[date, ...]:
-        """The days for which this paper, or another of its group, was listed; oldest first."""
-
     def new_in(self, issue: PublishedIssue, *, first: int) -> tuple[int, tuple[Paper, ...]]:
         """How many papers were new in a published issue, and its first ones in its frozen order."""
 

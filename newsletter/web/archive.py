@@ -23,7 +23,7 @@ from newsletter.web.feeds import (
     newest_entries,
     render_feed,
 )
-from newsletter.web.page_cache import RECENT, PaperEntry, paper_entry
+from newsletter.web.page_cache import RECENT, PaperEntry, contains, paper_entry
 
 ISSUES_PER_PAGE = 30  # issues listed on one page of the archive
 MAX_RESULTS = 50  # papers that a search shows
@@ -120,7 +120,7 @@ class ArchivePages:
         return HTMLResponse(self.context.page_cache.page(("topic", name), render))
 
     def show_paper(self, request: Request) -> Response:
-        """A paper, with its topics, the days on which it was listed, and papers like it."""
+        """A paper, with its topics, the issue that has it, and papers like it."""
         paper = self.context.publisher.store.find_paper(request.path_params["key"])
         if paper is None:
             raise HTTPException(404, "That paper isn't in the archive.")
@@ -142,8 +142,7 @@ class ArchivePages:
                 most=AUTHORS_SHOWN,
                 topics=topics,
                 related=cache.related(paper, topics),
-                days=self.context.publisher.store.days_listed(paper),
-                issues={each.day for each in cache.published()},
+                days=[each.day for each in cache.published() if contains(each, paper)],
             )
 
         return cache.page(("paper", paper.key), render)

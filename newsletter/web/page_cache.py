@@ -289,3 +289,8 @@ def _shown_reasons(section: Section) -> Iterable[str]:
 def is_new(paper: Paper, published: PublishedIssue) -> bool:
     """Whether no earlier issue had the paper, under another name either."""
     return not paper.muted and (paper.group == paper.number or paper.group > published.after)
+
+
+def contains(published: PublishedIssue, paper: Paper) -> bool:
+    """Whether an issue has the paper as a new one, be it under another name."""
+    return not paper.muted and published.after < paper.group <= published.cutoff

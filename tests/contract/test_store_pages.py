@@ -331,16 +331,6 @@ def test_paper_is_found_by_any_key(store: Store) -> None:
     assert store.find_paper("' OR 1=1 --") is None
 
 
-def test_listing_days_include_those_of_all_keys(store: Store) -> None:
-    later = DAY + timedelta(days=2)
-    store.ingest(DAY, HEALTH, [IdentifiedItem(item("A"), identity("arxiv:1"))], now=NOON)
-    store.ingest(later, HEALTH, [IdentifiedItem(item("A"), identity("doi:10.1/x"))], now=NOON)
-    joined = IdentifiedItem(item("A"), identity("arxiv:1", "doi:10.1/x"))
-    store.ingest(later, HEALTH, [joined], now=NOON)
-    (first, *_) = store.papers_by_number([1, 2])
-    assert store.days_listed(first) == (DAY, later)
-
-
 @pytest.mark.parametrize(
     ("words", "found"),
     [

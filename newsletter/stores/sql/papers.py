@@ -169,13 +169,6 @@ class PaperQueries(Queries, Papers):
             return next(iter(_load_papers(connection, query)), None)
 
     @override
-    def days_listed(self, paper: Paper) -> tuple[date, ...]:
-        day = schema.readings.c.day
-        query = sa.select(day).join(schema.papers).where(PAPERS.group == paper.group)
-        with self._database.reading() as connection:
-            return tuple(connection.execute(query.distinct().order_by(day)).scalars())
-
-    @override
     def new_in(self, issue: PublishedIssue, *, first: int) -> tuple[int, tuple[Paper, ...]]:
         no_earlier = (PAPERS.group == PAPERS.number) | (PAPERS.group > issue.after)
         query = sa.select(PAPERS.number, PAPERS.group).where(
