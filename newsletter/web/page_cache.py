@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import chain, islice, repeat
+from operator import or_
 from typing import TypeVar
 
 from newsletter.issue import composing as issues
@@ -65,10 +66,15 @@ class PaperSection:
 
 @dataclass(frozen=True, slots=True)
 class PublicIssue:
-    """An issue as everybody may see it."""
+    """An issue as everybody may see it.
+
+    ``blocks`` has each paper under the topic that it matches best; ``topics`` under every topic
+    that it matches, as readers of that one topic get it.
+    """
 
     published: PublishedIssue
     blocks: tuple[PaperSection, ...]
+    topics: Mapping[str, Sequence[PaperEntry]]
 
     @property
     def day(self) -> date:
@@ -77,8 +83,20 @@ class PublicIssue:
 
     def entries(self, topic: str | None = None) -> list[PaperEntry]:
         """Its papers, or only those of one topic."""
-        blocks = (block for block in self.blocks if topic in {None, block.name})
-        return [entry for block in blocks for entry in block.entries]
+        if topic is not None:
+            return [*self.topics.get(topic, ())]
+        return [entry for block in self.blocks for entry in block.entries]
+
+
+@dataclass(frozen=True, slots=True)
+class PapersPerWeek:
+    """How many papers a week come: all of them, and those of each topic, by its name.
+
+    A paper counts for every topic that it matches.
+    """
+
+    papers: int
+    topics: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +169,7 @@ class PageCache:
         """A published issue with its papers."""
         return self._values.get(
             published,
-            lambda: PublicIssue(published, self._sections(published)),
+            lambda: self._load(published),
             max_age=MAX_ISSUE_AGE,
             size=lambda issue: PAPER_BYTES * len(issue.entries()),
         )
@@ -206,19 +224,24 @@ class PageCache:
         """The last issues, newest first."""
         return tuple(self.public_issue(each) for each in self.published()[:RECENT])
 
-    def papers_per_week(self) -> Mapping[str, int]:
-        """How many papers a week each topic had in the last issues, by its name."""
+    def papers_per_week(self) -> PapersPerWeek:
+        """How many papers a week there were in the last issues."""
         return self._values.get(
             "papers per week", self._papers_per_week, max_age=MAX_ISSUE_AGE, version=self._newest
         )
 
-    def _papers_per_week(self) -> Mapping[str, int]:
+    def _papers_per_week(self) -> PapersPerWeek:
         recent = self.recent_issues()
         days = (recent[0].day - recent[-1].day).days + 1 if recent else 1
         counts = Counter[str]()
         for issue in recent:
-            counts.update({block.name: len(block.entries) for block in issue.blocks})
-        return {name: round(count * WEEK / max(days, WEEK)) for name, count in counts.items()}
+            counts.update({name: len(entries) for name, entries in issue.topics.items()})
+        total = sum(len(issue.entries()) for issue in recent)
+
+        def a_week(count: int) -> int:
+            return round(count * WEEK / max(days, WEEK))
+
+        return PapersPerWeek(a_week(total), {n: a_week(count) for n, count in counts.items()})
 
     def full_edition(
         self, reader: Reader, day: date
@@ -255,20 +278,21 @@ class PageCache:
         """Whether the editions of a day were removed, as old ones are."""
         return self._publisher.store.has_no_details(day)
 
-    def _sections(self, published: PublishedIssue) -> tuple[PaperSection, ...]:
-        """The papers new in an issue, each under the topic that it matches best."""
+    def _load(self, published: PublishedIssue) -> PublicIssue:
+        """The papers new in an issue, by topic."""
         numbers = range(published.after + 1, published.cutoff + 1)
         papers = self._publisher.store.papers_by_number(numbers)
         issue = self._compose([each for each in papers if is_new(each, published)], published)
         matching = topics.match_issue(issue, (), self._publisher.matcher)
-        by_topic = {name: bit_indexes(mask) for name, mask in matching.best.items()}
-        matched = {n for numbers in by_topic.values() for n in numbers}
-        by_topic[OTHER] = [n for n in range(len(issue.papers)) if n not in matched]
-        return tuple(
-            PaperSection(name, tuple(paper_entry(issue.papers[n]) for n in numbers))
-            for name, numbers in by_topic.items()
-            if numbers
-        )
+        entries = [*map(paper_entry, issue.papers)]
+        without = (1 << len(entries)) - 1 & ~reduce(or_, matching.topics.values(), 0)
+
+        def chosen(masks: Mapping[str, int]) -> dict[str, tuple[PaperEntry, ...]]:
+            found = {**masks, OTHER: without}
+            return {n: tuple(entries[i] for i in bit_indexes(m)) for n, m in found.items() if m}
+
+        blocks = tuple(PaperSection(*each) for each in chosen(matching.best).items())
+        return PublicIssue(published, blocks, chosen(matching.topics))
 
     def _compose(self, papers: Sequence[Paper], published: PublishedIssue) -> Issue:
         return issues.compose_issue(

@@ -13,7 +13,8 @@ from lxml import etree
 from markupsafe import escape
 from starlette.routing import Route
 
-from newsletter.model import IdentifiedItem, SourceHealth
+from newsletter.model import IdentifiedItem, SourceHealth, Topic
+from newsletter.papers.filters import parse_rule
 from tests.support.factories import DAY, NOON, identity, item, subscriber
 from tests.support.web_client import Response, Website, open_website
 
@@ -103,6 +104,19 @@ def test_topic_page_lists_only_its_papers(published: Website) -> None:
     assert "Of other things" in check_feed(published, "/topic/Other").text
     assert published.get("/topic/Nothing").status == 404
     assert published.get("/topic/%27%20OR%201").status == 404
+
+
+def test_topics_have_every_paper_that_matches() -> None:
+    both = tuple(Topic(name, any=(parse_rule(name),)) for name in ("Agents", "Robots"))
+    with open_website(url="https://example.org/papers", topics=both) as app:
+        app.store.save_reader(subscriber(ADA), status="confirmed", now=NOON)
+        app.publish(DAY, "Agents for robots", "Robots", "Of other things")
+        assert "2 papers in the last email" in app.get("/topic/Robots").text
+        assert len(titles(app, "/topic/Robots/feed.atom")) == 2
+        assert app.get(f"/archive/{DAY}").body.count("Agents for robots</a></h3>") == 1
+        form = app.get("/").text
+        assert "Agents 1 a week Robots 2 a week" in form
+        assert "all papers, about 3 a week" in form
 
 
 def test_topic_choice_shows_papers_per_week(published: Website) -> None:
