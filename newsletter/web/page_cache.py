@@ -186,11 +186,12 @@ class PageCache:
         return Headlines(published.day, count, first)
 
     def topics_of(self, paper: Paper) -> tuple[str, ...]:
-        """The topics that a paper is in, in the newsletter's order."""
+        """The topics that a paper is in: first the one it is listed in, then in their order."""
         at = paper.first_seen
         issue = self._compose([paper], PublishedIssue(at.date(), 0, paper.number, at))
         matching = topics.match_issue(issue, (), self._publisher.matcher)
-        return tuple(name for name, mask in matching.topics.items() if mask)
+        masks = (matching.best, matching.topics)
+        return tuple(dict.fromkeys(name for found in masks for name, mask in found.items() if mask))
 
     def related(self, paper: Paper, its_topics: Collection[str]) -> tuple[TitledPaper, ...]:
         """Papers of the last issues that are like this one."""

@@ -119,6 +119,16 @@ def test_topics_have_every_paper_that_matches() -> None:
         assert "all papers, about 3 a week" in form
 
 
+def test_paper_page_names_its_best_topic_first() -> None:
+    both = tuple(Topic(name, any=(parse_rule(name),)) for name in ("Agents", "Robots"))
+    with open_website(url="https://example.org/papers", topics=both) as app:
+        entry = IdentifiedItem(item("Robots", abstract="With agents."), identity("arxiv:1"))
+        app.store.ingest(DAY, SourceHealth("S", "ok"), [entry], now=NOON)
+        page = app.get("/paper/arxiv:1").text
+    assert "Topics Robots Agents" in page
+    assert "Get new papers on Robots by email" in page
+
+
 def test_topic_choice_shows_papers_per_week(published: Website) -> None:
     for path in ("/", published.path("preferences")):
         assert "Vision 2 a week" in published.get(path).text
@@ -137,11 +147,11 @@ def test_paper_page_names_the_issue_that_has_it(published: Website) -> None:
 
 
 def test_paper_page_shows_authors_topics_and_related_papers(app: Website) -> None:
-    publish_two_days(app)
+    app.publish(DAY, "Vision of robot hands", "Of other robot hands")
     authors = tuple(f"Author {n}" for n in range(1, 24))
     health = SourceHealth("Other", "ok", checked=NOON, last_ok=NOON)
     many = item(
-        "Vision of many",
+        "Vision of many robot hands",
         authors=authors,
         author_count=30,
         organization="Example Lab",
@@ -153,7 +163,8 @@ def test_paper_page_shows_authors_topics_and_related_papers(app: Website) -> Non
     assert hidden in page.text
     assert "Example Lab" in page.text
     assert 'href="/papers/search?q=image%20%26%20text"' in page.body
-    assert "Topics Vision Keywords image &amp; text Related papers Vision anew Vision" in page.text
+    related = "Related papers Vision of robot hands In Vision Get new"
+    assert f"Topics Vision Keywords image &amp; text {related}" in page.text
     assert 'href="/papers/?topic=Vision">Subscribe' in page.body
     ticked = app.get("/?topic=Vision&topic=Nothing").body
     assert 'value="Vision" checked' in ticked
@@ -186,7 +197,8 @@ def test_paper_page_has_what_the_source_adds(app: Website) -> None:
     assert answer.body.count(escape(SCRIPT)) == 3
     assert "An author takes part in the discussion." in answer.text
     shown = re.findall(r'href="(https://cdn[^"]*)"[^>]*>([^<]*)<', answer.body)
-    assert [label for _, label in shown] == ["Image 1", "Video 2", "Thumbnail"]
+    assert [label for _, label in shown] == ["Image 1", "Video 2"]
+    assert '<meta property="og:image" content="https://cdn.example/t.png">' in answer.body
     assert "<img" not in answer.body
     (search,) = re.findall(r'href="[^"]*(/search[^"]*)">D²PO', answer.body)
     assert "/paper/arxiv" in app.get(search).body
