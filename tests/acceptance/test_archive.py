@@ -134,6 +134,7 @@ def test_topic_choice_shows_papers_per_week(published: Website) -> None:
         assert "Vision 2 a week" in published.get(path).text
     first = check_feed(published, "/").text
     assert "s email Vision Vision once more" in first
+    assert "All of today’s papers" in first
 
 
 def test_paper_page_names_the_issue_that_has_it(published: Website) -> None:
@@ -212,7 +213,7 @@ def test_search_finds_papers_and_survives_any_input(published: Website) -> None:
     assert 'No papers match "zzzz". Try fewer words, or browse topics .' in nothing
     for words in ("' OR 1=1 --", "%", "((((", "[a-z]*" * 100, SCRIPT, "\x00", "a" * 9000):
         assert published.get(f"/search?q={quote(words)}").status == 200
-    assert "match" not in published.get("/search").text.partition("Every word has to match.")[2]
+    assert "match" not in published.get("/search").text.partition("All words must match.")[2]
 
 
 @pytest.mark.parametrize("form", ["atom", "rss"])

@@ -461,6 +461,7 @@ def test_readers_edition_is_shown_whole(app: Website) -> None:
     assert answer.status == 200
     assert [f"About arxiv:{n}" in answer.text for n in (1, 2)] == [True, True]
     assert "every paper" not in answer.text
+    assert "<h1>Your papers for Monday, 3 August</h1>" in answer.body
     assert len(wave.issue.papers) == 2
     assert app.get(app.path("edition", f"1/{date(2026, 8, 4)}")).status == 404
     app.advance(days=366)
