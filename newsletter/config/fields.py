@@ -122,7 +122,7 @@ def _zone(text: str) -> str:
         case [zone]:
             return zone
         case []:
-            raise ValueError(f"there is no time zone {clean(text)!r}; {_near_zones(text)}")
+            raise ValueError(f"there is no time zone {clean(text)!r}. {_near_zones(text)}")
         case several:
             named = " or ".join(several[:4])
             raise ValueError(f"{clean(text)!r} may be several time zones: write {named}")
@@ -133,7 +133,7 @@ def _near_zones(text: str) -> str:
     cities = {name.casefold().rpartition("/")[2]: name for name in sorted(zone_names())}
     wanted = text.strip().casefold().replace(" ", "_").rpartition("/")[2]
     near = [cities[city] for city in difflib.get_close_matches(wanted, cities, 2, 0.75)]
-    return f"did you mean {' or '.join(near)}?" if near else "write a city, or Europe/Zurich"
+    return f"Did you mean {' or '.join(near)}?" if near else "Write a city, or Europe/Zurich"
 
 
 def _wall_time(text: str) -> str:

@@ -125,20 +125,20 @@ class PreferencePages:
         if topic in form.all("topics"):
             return form, f"You already follow {topic}."
         selected = form.with_values("topics", *form.all("topics"), topic)
-        return selected, f"{topic} is now selected. Save to keep it."
+        return selected, f"{topic} selected. Save to confirm."
 
     def _with_less(self, form: Form, topic: str) -> tuple[Form, str]:
         """The form without a topic; no selected topic would mean every paper."""
         had = form.all("topics")
         if not had and form.one("include"):
-            return form, f"You do not follow {topic}. Your filters below bring those papers."
+            return form, f"You don't follow {topic}. Your filters below bring those papers."
         rest = [name for name in had or self.context.topic_names if name != topic]
         if not rest and not form.one("include"):
             return form, f"{topic} is your only topic. Without it you would get every paper."
         changed = form.with_values("topics", *rest)
         if had:
-            return changed, f"{topic} is no longer selected. Save to keep it."
-        return changed, f"Every topic but {topic} is now selected. Save to keep it."
+            return changed, f"{topic} deselected. Save to confirm."
+        return changed, f"Every topic but {topic} selected. Save to confirm."
 
     def _form_of(self, reader: Reader) -> Form:
         """The form with what a reader chose; a topic that has another name now under that one."""
@@ -185,7 +185,7 @@ class PreferencePages:
                 case "move":
                     self._new_email(form.one("email"))
                 case "erase" if form.one("sure") != "yes":
-                    return {"sure": ["tick this box first"]}
+                    return {"sure": ["Tick the box above “Delete my data” first"]}
                 case "save" | "try" | "glance":
                     return self._mistakes(reader, form)
         except InvalidFormError as error:
@@ -341,6 +341,7 @@ class PreferencePages:
             form=with_present_topics(with_schedule(form, self.context.default_schedule), known),
             lost_all=lost_all and not wants.include,
             notes=rule_notes(form, self.context.paper_fields),
+            paper_fields=self.context.paper_fields,
             reader=reader,
             topics=self.context.publisher.topics,
             default_schedule=self.context.default_schedule,

@@ -139,7 +139,7 @@ def test_unusable_settings_are_shown_until_corrected(app: Website) -> None:
     filter_ = {"include": ['"never closed', "LoRA"], "topics": ["Vision"]}
     store_body(app, json.dumps({"email": ADA, "cadence": "fortnightly", "filter": filter_}))
     page = app.get(app.path("preferences"))
-    assert "fortnightly: not possible any more" in page.text
+    assert "fortnightly: no longer possible" in page.text
     assert "There is a problem" in page.text
     status, _ = save(app, cadence=["weekly"])
     assert (status, app.reader().is_served) == (422, False)

@@ -108,7 +108,7 @@ def test_join_choose_read_and_leave(
     page.get_by_label("Vision").check()
     page.get_by_label("Papers I also want").fill('"Word salad')
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#include-problem")).to_contain_text("this quote is never closed")
+    expect(page.locator("#include-problem")).to_contain_text("This quote is never closed")
     expect(page.get_by_role("alert")).to_be_focused()
     expect(page.get_by_label("Vision")).to_be_checked()
     page.get_by_label("Papers I also want").fill("salad")
@@ -151,12 +151,16 @@ def test_filter_preview_updates_while_typing(app: Website, browser: Browser) -> 
     expect(page.locator("#count")).to_have_text("About 2 papers a day")
     page.get_by_label("Papers I also want").fill("(salad")
     page.locator("#preview").get_by_text("this bracket is never closed").wait_for()
+    page.get_by_role("button", name="Try on the last 7 days").click()
+    expect(page.locator("#preview").get_by_role("alert")).to_contain_text("never closed")
     expect(page.get_by_label("Papers I also want")).to_have_value("(salad")
     assert violations(page) == []
     assert app.reader().subscriber == subscriber(ADA)
     page.get_by_label("Papers I also want").fill("salad")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
+    page.get_by_label("Vision").uncheck()
+    expect(page.get_by_text("Saved.")).not_to_be_visible()
     assert [line for line in said if "Security Policy" in line] == []
     page.close()
 
@@ -210,7 +214,10 @@ def test_results_reload_and_come_back_on_a_narrow_screen(app: Website, browser: 
         expect(page.get_by_text(text)).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 240
 
-    for button, said in (("Save", "Saved."), ("Try on the last 7 days", "What you would have got")):
+    for button, said in (
+        ("Save", "Saved."),
+        ("Try on the last 7 days", "What you would have received"),
+    ):
         before = len(posts)
         page.get_by_role("button", name=button).click()
         expect_whole(said)
@@ -249,9 +256,9 @@ def test_sign_up_page_takes_the_browsers_zone(app: Website, browser: Browser) ->
     page.goto(app.site)
     expect(page.locator("#when")).to_have_text("Every day at 07:00, your time (Asia/Tokyo)")
     page.get_by_text("Change").click()
-    expect(page.get_by_label("Day of the weekly email")).not_to_be_visible()
+    expect(page.get_by_label("Day of the week")).not_to_be_visible()
     page.get_by_label("How often").select_option("weekly")
-    page.get_by_label("Day of the weekly email").select_option("Friday")
+    page.get_by_label("Day of the week").select_option("Friday")
     page.get_by_label("Time zone").fill("nowhere")
     expect(page.locator("#when")).to_have_text("Once a week on Friday at 07:00 (nowhere)")
     page.get_by_label("Email address").fill(ADA)
@@ -349,7 +356,7 @@ def test_every_page_is_accessible(app: Website, browser: Browser, scheme: str, w
         look(name)
     page.goto(f"{app.site}{app.path('preferences')}")
     page.get_by_role("button", name="Try on the last 7 days").click()
-    expect(page.get_by_text("What you would have got")).to_be_visible()
+    expect(page.get_by_text("What you would have received")).to_be_visible()
     look("tried")
     page.get_by_label("Papers I never want").fill("((")
     press("Save")

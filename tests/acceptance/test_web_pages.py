@@ -221,6 +221,8 @@ def test_filter_is_tried_on_recent_days_without_saving(app: Website) -> None:
     list_papers(app.store, "arxiv:1", "arxiv:2")
     answer = app.post(app.path("preferences"), {"include": "arxiv:2 or x", "do": "try"})
     assert answer.status == 422
+    tried = answer.body.partition('id="preview"')[2].partition("</div>")[0]
+    assert "Papers I also want: " in tried
     answer = app.post(app.path("preferences"), {"include": '"arxiv:2"', "do": "try"})
     assert "1 of 2" in answer.text
     assert "About arxiv:2" in answer.text
@@ -354,10 +356,10 @@ TOPICS = tuple(Topic(name, any=(parse_rule(name),)) for name in ("Vision", "Soun
     ("topics", "query", "ticked", "said"),
     [
         ((), "more=Vision", [], "You already get every paper, so you get all of Vision."),
-        (("Sound",), "more=Vision", ["Vision", "Sound"], "Vision is now selected. Save"),
+        (("Sound",), "more=Vision", ["Vision", "Sound"], "Vision selected. Save to confirm."),
         (("Vision",), "more=Vision", ["Vision"], "You already follow Vision."),
-        ((), "less=Vision", ["Sound", "Code"], "Every topic but Vision is now selected."),
-        (("Vision", "Code"), "less=Vision", ["Code"], "Vision is no longer selected. Save"),
+        ((), "less=Vision", ["Sound", "Code"], "Every topic but Vision selected."),
+        (("Vision", "Code"), "less=Vision", ["Code"], "Vision deselected. Save to confirm."),
         (("Vision",), "less=Vision", ["Vision"], "Vision is your only topic."),
     ],
 )

@@ -86,7 +86,7 @@ def test_each_button_leads_to_a_page(app: Website, form: dict[str, str], said: s
         ({"do": "save", "include": "(speech", "at": "09:30"}, "never closed"),
         ({"do": "try", "include": "(speech", "at": "09:30"}, "never closed"),
         ({"do": "move", "email": "nobody"}, "must have an @-sign"),
-        ({"do": "erase"}, "tick this box first"),
+        ({"do": "erase"}, "Tick the box above “Delete my data” first"),
     ],
 )
 def test_mistakes_have_a_page_that_reloads(app: Website, form: dict[str, str], said: str) -> None:

@@ -63,7 +63,7 @@ def test_files_and_forms_refuse_other_names(name: str) -> None:
     [
         ("Zurch", "Europe/Zurich"),
         ("posix/Europe/Zurich", "Europe/Zurich"),
-        ("Mars/Olympus", "write a city, or Europe/Zurich"),
+        ("Mars/Olympus", "Write a city, or Europe/Zurich"),
         ("Cambridge", "write America/New_York or Europe/London"),
         ("IST", "write Asia/Jerusalem or Asia/Kolkata or Europe/Dublin"),
         ("Germany", "write Europe/Berlin or Europe/Busingen"),
