@@ -135,6 +135,9 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
     webhooks, login = WebhookPages(context), OperatorLogin(context)
     readers = OperatorReaderPages(context, login)
     return [
+        # First: a request is compared with the routes in turn, and these come by thousands.
+        Route("/bounces/{service}", webhooks.receive, methods=["POST"]),
+        Route("/bounces/{service}/{secret:path}", webhooks.receive, methods=["POST"]),
         Route("/", join.welcome),
         Route("/join", join.first_page),
         post("/join", join.subscribe),
@@ -174,8 +177,6 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
         post("/operator/readers/{id}", login.behind(readers.act)),
         Route("/operator/readers/{id}/{act}", login.behind(readers.ask)),
         Route("/metrics", login.behind(operator.metrics)),
-        Route("/bounces/{service}", webhooks.receive, methods=["POST"]),
-        Route("/bounces/{service}/{secret:path}", webhooks.receive, methods=["POST"]),
     ]
 
 
