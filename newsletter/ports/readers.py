@@ -105,8 +105,8 @@ class Papers(Protocol):
     def search_papers(self, words: Sequence[str], *, limit: int) -> tuple[Paper, ...]:
         """The newest papers whose title, abstract or authors have a word beginning with each word.
 
-        Case and accents are ignored, and no character has a special meaning. Muted papers are left
-        out; without any word nothing is found.
+        Case and accents are ignored, a plural finds the singular, too, and no character has a
+        special meaning. Muted papers are left out; without any word nothing is found.
         """
 
 

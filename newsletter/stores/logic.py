@@ -28,6 +28,7 @@ from newsletter.model import (
 )
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.text import clean, fold, tex_to_unicode
+from newsletter.text.plurals import singular
 
 GONE: frozenset[Status] = frozenset({"unsubscribed", "blocked", "removed"})
 """The statuses of readers who get no letters any more."""
@@ -274,6 +275,14 @@ def search_text(item: Item) -> str:
     return f" {fold(clean(text))}"
 
 
-def search_terms(words: Sequence[str]) -> list[str]:
-    """The strings to look for in a :func:`search_text`, one for each word."""
-    return [f" {word}" for word in fold(clean(" ".join(words))).split()]
+def search_terms(words: Sequence[str]) -> list[tuple[str, ...]]:
+    """What to look for in a :func:`search_text`: for each word one of these strings.
+
+    A plural stands for the singular, too, with which it mostly begins.
+    """
+    return [_search_term(word) for word in fold(clean(" ".join(words))).split()]
+
+
+def _search_term(word: str) -> tuple[str, ...]:
+    one = singular(word)
+    return (f" {one}",) if word.startswith(one) else (f" {word}", f" {one}")

@@ -1,9 +1,11 @@
 """The archive, open to everybody: issues, topics, papers, search, feeds. It names no reader."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
+from typing import get_args
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -11,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from newsletter.letter.views import paper_view
-from newsletter.model import OTHER, Paper, PublishedIssue, Reader
+from newsletter.model import OTHER, Field, Paper, PublishedIssue, Reader
 from newsletter.text import tex_to_unicode
 from newsletter.web.context import PageContext, token_of
 from newsletter.web.feeds import (
@@ -29,6 +31,9 @@ ISSUES_PER_PAGE = 30  # issues listed on one page of the archive
 MAX_RESULTS = 50  # papers that a search shows
 AUTHORS_SHOWN = 20  # authors on a paper's page before "more authors"
 MAX_QUERY = 200  # characters of a search
+
+_FILTER_SIGNS = re.compile(rf"\b(?:{'|'.join(get_args(Field))}):\s*|[\"“”]")
+"""What filters have and a search does not."""
 
 HIDDEN = (
     "preferences", "unsubscribe", "leave", "farewell", "confirm", "move", "edition",
@@ -152,7 +157,14 @@ class ArchivePages:
         words = request.query_params.get("q", "")[:MAX_QUERY]
         found = self.context.publisher.store.search_papers(words.split(), limit=MAX_RESULTS)
         entries = [paper_entry(paper) for paper in found]
-        return self.context.templates.page("search", words=words, entries=entries, most=MAX_RESULTS)
+        plain, signs = _FILTER_SIGNS.subn("", words)
+        return self.context.templates.page(
+            "search",
+            words=words,
+            plain=plain.strip() if signs else "",
+            entries=entries,
+            most=MAX_RESULTS,
+        )
 
     def robots(self, _request: Request) -> Response:
         """Keep search engines away from readers' own pages (RFC 9309)."""

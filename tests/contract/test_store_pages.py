@@ -342,6 +342,8 @@ def test_paper_is_found_by_any_key(store: Store) -> None:
         (["adapt"], [3]),
         (["Étude"], [3]),
         (["shazeer"], [2]),
+        (["mixtures"], [2, 1]),
+        (["analyses", "mixture"], [2]),
         (["%"], []),
         (["_ixture"], []),
         (["' OR 1=1 --"], []),
@@ -353,7 +355,7 @@ def test_paper_is_found_by_any_key(store: Store) -> None:
 def test_search_matches_word_prefixes(store: Store, words: list[str], found: list[int]) -> None:
     listed = [
         item("Mixture of Experts", abstract="Routing."),
-        item("Speech", abstract="A mixture.", authors=("Noam Shazeer",)),
+        item("Speech", abstract="Analysis of a mixture.", authors=("Noam Shazeer",)),
         item("Étude", keywords=("LoRA adapters",)),
     ]
     entries = [IdentifiedItem(each, identity(f"arxiv:{n}")) for n, each in enumerate(listed)]

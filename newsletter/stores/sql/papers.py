@@ -191,10 +191,14 @@ class PaperQueries(Queries, Papers):
             return ()
         with self._database.reading() as connection:
             position = sa.func.strpos if is_postgres(connection) else sa.func.instr
+            has = [
+                sa.or_(*(position(schema.wordings.c.words, each) > 0 for each in either))
+                for either in terms
+            ]
             query = (
                 sa.select(schema.papers)
                 .join(schema.wordings)
-                .where(~PAPERS.muted, *(position(schema.wordings.c.words, t) > 0 for t in terms))
+                .where(~PAPERS.muted, *has)
                 .order_by(PAPERS.number.desc())
                 .limit(limit)
             )
