@@ -225,11 +225,11 @@ class _Reader:
 def spoken(name: str) -> str:
     r"""An author's own macro as words: ``\ourmethod`` is "our method"; others are their names."""
     own = _OWN.fullmatch(name)
-    return f"our {(own['thing'] or own['named']).lower()}" if own else name
+    return f"our {(own['thing'] or own['named'] or 'method').lower()}" if own else name
 
 
 _OWN = re.compile(
-    r"[oO]ur(?P<thing>[A-Za-z]{3,})|(?P<named>method|model|system|dataset|benchmark|framework)[nN]ame"
+    r"[oO]urs|[oO]ur(?P<thing>[A-Za-z]{3,})|(?P<named>method|model|system|dataset|benchmark|framework)[nN]ame"
 )
 
 

@@ -267,6 +267,8 @@ def test_every_formula_has_a_readable_form(written: str, shown: str) -> None:
         ("X^{2}-Gaussian, 10^{19}, pi_{0.5}", "X²-Gaussian, 10¹⁹, π_0.5"),
         ("R^2{=}0.86, 4{,}851, (1{+}1)", "R²=0.86, 4,851, (1+1)"),
         ("$\\ourmethod$, p^* of {\\ourMethod}", "our method, p* of our method"),
+        ("We introduce \\ours{}, a benchmark", "We introduce our method, a benchmark"),
+        ("by 1.47times--2.21times.", "by 1.47×–2.21×."),
         ("R^3, M^3Det, 10^-5, O(n^k), (a+b)^2, a^b", "R³, M³Det, 10⁻⁵, O(nᵏ), (a+b)², aᵇ"),
         (
             "529times faster, 224 times 224, a d_k times d_v map",
