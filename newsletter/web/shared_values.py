@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -72,10 +72,13 @@ class SharedValues:
         size: Callable[[T], int] = lambda _value: 1000,
     ) -> T:
         """The value under a key; the other arguments are those of :class:`Recipe`."""
-        known = self._known(key)
+        recipe, known = Recipe(load, max_age, version, size), self._known(key)
         if known is None:
-            known = self._made(key, Recipe(load, max_age, version, size))
+            known = self._made(key, recipe)
         elif not self._is_fresh(known):
+            with self._lock:  # what the recipe before was made of may be as old as the value
+                if self._values.get(key) is known:
+                    self._values[key] = replace(known, recipe=recipe)
             wait([self.renew(key)], self._patience)
             known = self._known(key) or known
         value: T = known.value

@@ -48,6 +48,14 @@ def let_it_renew(values: SharedValues) -> None:
     assert done.wait(TIMEOUT)
 
 
+def test_value_is_renewed_as_last_asked_for(values: SharedValues, clock: ManualClock) -> None:
+    assert values.get("page", lambda: "of paper 1", max_age=AGE) == "of paper 1"
+    clock.time += AGE
+    values.get("page", lambda: "of its revision", max_age=AGE)
+    let_it_renew(values)
+    assert values.get("page", lambda: "never", max_age=AGE) == "of its revision"
+
+
 def test_value_is_made_once_for_all(values: SharedValues) -> None:
     load = Loads()
     load.gate.clear()
