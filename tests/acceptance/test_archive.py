@@ -212,7 +212,7 @@ def test_search_finds_papers_and_survives_any_input(published: Website) -> None:
     nothing = check_feed(published, "/search?q=zzzz").text
     assert 'No papers match "zzzz". Try fewer words, or browse topics .' in nothing
     for_filters = published.get("/search?q=author:Hinton+%22once+more%22").body
-    assert 'href="/papers/search?q=Hinton%20once%20more">Search for Hinton once more' in for_filters
+    assert 'href="/papers/search?q=Hinton%20once%20more">search for Hinton once more' in for_filters
     assert "author:" not in page.body + published.get("/search?q=vision+").body
     for words in ("' OR 1=1 --", "%", "((((", "[a-z]*" * 100, SCRIPT, "\x00", "a" * 9000):
         assert published.get(f"/search?q={quote(words)}").status == 200
