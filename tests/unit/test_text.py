@@ -247,7 +247,10 @@ def test_tex_becomes_plain_text(written: str, shown: str) -> None:
         ("see \\citep[e.g.][]{a}, Foo\\xspace is", "see, Foo is"),
         ("\\ion{H}{ii}, \\qty{5}{m}, \\texorpdfstring{$x$}{x}, \\S 3", "H ii, 5 m, x, § 3"),
         ("$z\\sim1$--2, $\\mathrm{Pb}$--Pb, $1$--$2$", "z∼1–2, Pb–Pb, 1–2"),
-        ("we use \\ours, \\ie a {\\method}; \\name{} is", "we use our method, i.e. a method; name is"),
+        (
+            "we use \\ours, \\ie a {\\method}; \\name{} is",
+            "we use our method, i.e. a method; name is",
+        ),
         ("text\\footnote{Code: \\url{https://x.org/a_b}.}", "text (Code: https://x.org/a_b.)"),
         ("\\textcolor{red}{a} D\\textsuperscript{2}", "a D²"),
         ("Rao--Kupper, 3--5, so---and", "Rao–Kupper, 3–5, so—and"),
