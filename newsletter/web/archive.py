@@ -119,7 +119,7 @@ class ArchivePages:
             recent = self.context.page_cache.recent_issues()
             issues = [(issue.day, entries) for issue in recent if (entries := issue.entries(name))]
             return self.context.templates.render(
-                "topic.html", name=name, issues=issues, recent=len(recent)
+                "topic.html", name=name, issues=issues, recent=len(recent), other=OTHER
             )
 
         return HTMLResponse(self.context.page_cache.page(("topic", name), render))

@@ -101,7 +101,10 @@ def test_topic_page_lists_only_its_papers(published: Website) -> None:
     page = check_feed(published, "/topic/Vision")
     assert [word in page.text for word in ("Vision anew", "Vision once more")] == [True, True]
     assert "Of other things" not in page.text
-    assert "Of other things" in check_feed(published, "/topic/Other").text
+    assert "Get new papers on Vision by email" in page.text
+    other = check_feed(published, "/topic/Other").text
+    assert "Of other things" in other
+    assert "papers on Other" not in other  # nobody can follow it
     assert published.get("/topic/Nothing").status == 404
     assert published.get("/topic/%27%20OR%201").status == 404
 
