@@ -14,6 +14,7 @@
     │   └── StoreAwayError               75      its server is away, and may come back by itself
     ├── RenderError                      1   one paper or one letter that cannot be rendered
     ├── TokenError                       1   a signed link that is invalid or has expired
+    │   └── EndedSubscriptionError           its subscription cannot be used
     └── TryAgainError                    75  try later: a lock, a paused issue, no SMTP server
         ├── OldStoreError                    the store was restored from a backup
         ├── MailboxError                     a mailbox with returned mail cannot be read now
@@ -156,6 +157,10 @@ class RenderError(NewsletterError):
 
 class TokenError(NewsletterError):
     """A signed link that this newsletter did not sign, that was changed, or that has expired."""
+
+
+class EndedSubscriptionError(TokenError):
+    """A signed link whose subscription cannot be used; a new link would not help."""
 
 
 class TryAgainError(NewsletterError):

@@ -38,7 +38,7 @@ QUIET = "Nothing new matches your topics and filters. The next email comes with 
 
 NOTES: Mapping[str, tuple[str, ...]] = {
     "confirm": ("confirm", "hours"),
-    "farewell": ("email", "back", "hours"),
+    "farewell": ("email", "back", "hours", "data"),
     "broadcast": ("subject", "body", "preferences", "unsubscribe"),
     "added": ("email", "preferences", "unsubscribe", "schedule", "contact"),
     "known": ("preferences",),
@@ -57,9 +57,9 @@ operator has added, ``farewell`` confirms an unsubscription, ``lost`` names topi
 no longer, ``broadcast`` is what the operator wrote to all readers, and ``report`` tells the
 operator what happened.
 
-The variables ``confirm``, ``back``, ``preferences`` and ``unsubscribe`` are addresses of pages,
-``hours`` is how long the first two are valid, ``email`` is the reader's, ``schedule`` says when
-letters come, and ``contact`` is the editor's address. Nothing typed by a
+The variables ``confirm``, ``back``, ``preferences``, ``data`` and ``unsubscribe`` are addresses of
+pages, ``hours`` is how long the first two are valid, ``email`` is the reader's, ``schedule`` says
+when letters come, and ``contact`` is the editor's address. Nothing typed by a
 stranger is among them: an address may be signed up by somebody who does not own it.
 """
 

@@ -63,6 +63,7 @@ def build_reader_note(
         "schedule": note.schedule,
         "contact": service.contact,
         "topics": ", ".join(note.topics),
+        "data": service.data_url(note.reader, now),
         "unsubscribe": service.signed_url("unsubscribe", str(note.reader.id), now),
     }
     name = keyed_hash(f"{now.isoformat()}:{email}", service.keys)[:24]

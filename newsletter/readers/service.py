@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
 
-from newsletter.errors import TokenError
+from newsletter.errors import EndedSubscriptionError
 from newsletter.letter.links import MAX_AGE, Keyring, Purpose, keyed_hash, sign_token, verify_token
 from newsletter.model import (
     SUBSCRIBER_FIELDS,
@@ -92,6 +92,10 @@ class ReaderService:
         """A reader's link to the preferences, signed now."""
         return self.signed_url("preferences", str(reader.id), now)
 
+    def data_url(self, reader: Reader, now: datetime) -> str:
+        """The place in the preferences where a reader downloads or deletes their data."""
+        return f"{self.preferences_url(reader, now)}#data"
+
     def feed_url(self, reader: Reader, now: datetime) -> str:
         """A reader's own feed, without the ending that says its format."""
         return self.page_url(f"mine/{sign_token(str(reader.id), 'feed', self.keys, now)}/feed")
@@ -109,7 +113,7 @@ class ReaderService:
         """
         reader, rest = self._find_reader(token, purpose, now)
         if reader is None:
-            raise TokenError("This subscription does not exist any more.")
+            raise EndedSubscriptionError("This subscription no longer exists.")
         return reader, rest
 
     def _find_reader(
@@ -197,7 +201,9 @@ class ReaderService:
         names = (self._request_name(f"{kind}:{email}") for kind in ("address", "back"))
         self.store.forget_requests([*names])
         if reader.status not in {"confirmed", "waiting"}:
-            raise TokenError("We cannot send email to this address. Ask the editor for help.")
+            raise EndedSubscriptionError(
+                f"We can't send email to this address. Ask for help at {self.contact}."
+            )
         if is_new and reader.status == "confirmed":
             welcome(reader)
         return reader
@@ -235,7 +241,7 @@ class ReaderService:
         if reader.subscriber.email != email and not self.store.change_email(
             reader.id, email, now=now
         ):
-            raise TokenError("This address already has a subscription of its own.")
+            raise EndedSubscriptionError("This address already has a subscription of its own.")
         self.accept_address(email)
         return self.verify_link(token, "move", now)[0]
 

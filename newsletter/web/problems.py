@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from newsletter.errors import StoreError, TokenError
+from newsletter.errors import EndedSubscriptionError, StoreError, TokenError
 from newsletter.web.context import PageTemplates
 
 WORDS: Mapping[int, tuple[str, str]] = {
@@ -50,7 +50,8 @@ def exception_handlers(templates: PageTemplates) -> Mapping[Any, Handler]:
         return page
 
     def bad_link(_request: Request, error: Exception) -> Response:
-        return templates.page("refused", 403, problem=str(error))
+        renewable = not isinstance(error, EndedSubscriptionError)
+        return templates.page("refused", 403, problem=str(error), renewable=renewable)
 
     def store_down(_request: Request, _error: Exception) -> Response:
         # The error may name the database, which is nobody's business.

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from newsletter.errors import TokenError
 from newsletter.letter.links import MAX_AGE, verify_token
 from newsletter.model import LEFT, Reader, Subscriber
 from newsletter.model.zones import load_zone
@@ -242,7 +243,21 @@ class SubscribePages:
             token=token_of(request),
             said="said" in request.query_params,
             may_return=reader is not None and reader.status == "unsubscribed",
+            data=reader and self._data_url(reader, token_of(request)),
         )
+
+    def _data_url(self, reader: Reader, token: str) -> str:
+        """Where a reader who left can delete their data; empty if they came by an old email.
+
+        An unsubscribe link is valid forever, and must not become more than the link to the
+        preferences in the same email.
+        """
+        service, now = self.context.reader_service, self.context.now
+        try:
+            verify_token(token, "unsubscribe", service.keys, now, MAX_AGE["preferences"])
+        except TokenError:
+            return ""
+        return service.data_url(reader, now)
 
     def answer_farewell(self, request: Request, form: Form) -> Response:
         """Store why a reader unsubscribed, if they say so; or send the link to come back."""

@@ -19,6 +19,7 @@ WORDS = {
     "confirm": "https://papers.example.org/confirm/a-token?a=1&b=2",
     "back": "https://papers.example.org/confirm/another-token",
     "hours": "48",
+    "data": "https://papers.example.org/preferences/another-token#data",
     "subject": "The topics have changed",
     "body": "Vision has become three topics. Choose yours.",
     "email": "ada@example.org",

@@ -152,6 +152,10 @@ def test_reader_who_left_comes_back_with_their_choices(app: Website) -> None:
     app.store.save_reader(left, status="unsubscribed", now=NOON)
     path = app.path("unsubscribe").replace("unsubscribe", "farewell")
     assert "Subscribe again" in app.get(path).text
+    (data,) = re.findall(
+        r'href="[^"]*(/preferences/[^"]+)#data">Delete my data', app.get(path).body
+    )
+    assert "Pause" not in app.get(data).text
     assert "Check your inbox" in app.post(path, {"do": "return"}).text
     note = app.mail_to(ADA)
     assert app.reader().status == "unsubscribed"

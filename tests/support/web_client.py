@@ -143,8 +143,8 @@ class Website:
         return self.inbox.arrivals
 
     def link(self, arrival: ReceivedMail) -> str:
-        """The path of the one link in a note."""
-        (found,) = re.findall(r"^(https?://\S+)\r?$", arrival.text, re.MULTILINE)
+        """The path of the first link in a note."""
+        found, *_ = re.findall(r"^(https?://\S+)\r?$", arrival.text, re.MULTILINE)
         path: str = urlsplit(found).path
         return path.removeprefix(urlsplit(self.site).path.rstrip("/"))
 
