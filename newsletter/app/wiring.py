@@ -186,8 +186,8 @@ class App:
     @cached_property
     def reader_service(self) -> ReaderService:
         """The service through which readers join, choose and leave."""
-        settings = self.settings
-        return ReaderService(settings.publication, self.store, self.keyring, settings.joining.rules)
+        own, joining = self.settings.publication, self.settings.joining.rules
+        return ReaderService(own, self.store, self.keyring, joining, self.default_schedule)
 
     def operator_service(self, who: str) -> OperatorService:
         """The service through which an operator manages readers, under this name."""

@@ -37,7 +37,7 @@ BLOCKS = frozenset(
 QUIET = "Nothing new matches your topics and filters. The next email comes with new papers."
 
 NOTES: Mapping[str, tuple[str, ...]] = {
-    "confirm": ("confirm", "hours"),
+    "confirm": ("confirm", "hours", "choices"),
     "farewell": ("email", "back", "hours", "data"),
     "broadcast": ("subject", "body", "preferences", "unsubscribe"),
     "added": ("email", "preferences", "unsubscribe", "schedule", "contact"),
@@ -59,8 +59,9 @@ operator what happened.
 
 The variables ``confirm``, ``back``, ``preferences``, ``data`` and ``unsubscribe`` are addresses of
 pages, ``hours`` is how long the first two are valid, ``email`` is the reader's, ``schedule`` says
-when letters come, and ``contact`` is the editor's address. Nothing typed by a
-stranger is among them: an address may be signed up by somebody who does not own it.
+when letters come, ``choices`` also on which topics, and ``contact`` is the editor's address.
+Nothing typed by a stranger is among them: an address may be signed up by somebody who does not own
+it.
 """
 
 ISSUE_LINKS = ("preferences", "pause", "weekly", "unsubscribe", "edition")

@@ -11,6 +11,7 @@ from newsletter.letter.rendering import LetterTemplates, render_note
 from newsletter.model import Claim, Edition, Envelope, Rendering
 from newsletter.model.windows import CONFIRM_LINK_VALID
 from newsletter.ports import Issues
+from newsletter.readers.due import choice_words
 from newsletter.readers.service import Note, ReaderService
 
 LINK_NAMES = ("back", "confirm", "preferences")
@@ -61,6 +62,7 @@ def build_reader_note(
         "hours": CONFIRM_HOURS,
         "email": email,
         "schedule": note.schedule,
+        "choices": choice_words(note.reader.subscriber, service.default_schedule),
         "contact": service.contact,
         "topics": ", ".join(note.topics),
         "data": service.data_url(note.reader, now),

@@ -17,6 +17,8 @@ from newsletter.model import CADENCES, WEEKDAYS, Days, Reader, Subscriber
 from newsletter.model.windows import FETCH_AHEAD, LONGEST_GAP, LONGEST_SLEEP, MAX_LATENESS
 from newsletter.model.zones import load_zone
 
+TOPICS_NAMED = 5  # how many topics a line names
+
 _DAY, _WEEK = timedelta(days=1), timedelta(weeks=1)
 
 
@@ -29,6 +31,10 @@ class DefaultSchedule:
     cadence: Days
 
 
+USUAL_SCHEDULE = DefaultSchedule("07:00", "UTC", "daily")
+"""That of a newsletter whose configuration sets none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """The readers, by id, whose issue of one local date is due at one instant (UTC)."""
@@ -39,11 +45,20 @@ class Due:
 
 
 def schedule_words(subscriber: Subscriber, default: DefaultSchedule) -> str:
-    """When a subscriber's letters come, as people say it: ``Monday to Friday at 07:00 (UTC)``."""
-    chosen = subscriber.cadence or default.cadence
-    day = f" on {WEEKDAYS[subscriber.day]}" if CADENCES[chosen].asks_weekday else ""
+    """When a subscriber's letters come, as people say it: ``every Monday at 07:00 (UTC)``."""
+    chosen = CADENCES[subscriber.cadence or default.cadence]
+    days = f"every {WEEKDAYS[subscriber.day]}" if chosen.asks_weekday else chosen.words
     at, zone = subscriber.at or default.at, subscriber.timezone or default.timezone
-    return f"{CADENCES[chosen].words}{day} at {at} ({zone})"
+    return f"{days} at {at} ({zone})"
+
+
+def choice_words(subscriber: Subscriber, default: DefaultSchedule) -> str:
+    """What comes, and when: ``Vision, Code · every day at 07:00 (UTC)``; no text of a filter."""
+    topics, wants_more = subscriber.filter.topics, bool(subscriber.filter.include)
+    more = f" and {len(topics) - TOPICS_NAMED} more" if len(topics) > TOPICS_NAMED else ""
+    named = ", ".join(topics[:TOPICS_NAMED]) + more
+    papers = named or ("Your filters" if wants_more else "All papers")
+    return f"{papers} · {schedule_words(subscriber, default)}"
 
 
 Unplanned = Callable[[date, Sequence[int]], Sequence[int]]

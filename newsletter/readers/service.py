@@ -21,6 +21,7 @@ from newsletter.model import (
 )
 from newsletter.model.windows import UNCONFIRMED_KEPT
 from newsletter.ports import Pages
+from newsletter.readers.due import USUAL_SCHEDULE, DefaultSchedule
 from newsletter.readers.erasing import alias_of, is_erased
 from newsletter.readers.joining import OPEN_TO_ALL, Joining, TooManyRequests
 from newsletter.text import clean
@@ -77,6 +78,7 @@ class ReaderService:
     store: Pages
     keys: Keyring
     joining: Joining = OPEN_TO_ALL
+    default_schedule: DefaultSchedule = USUAL_SCHEDULE
 
     def page_url(self, path: str) -> str:
         """The address of one of the readers' pages."""

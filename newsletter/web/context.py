@@ -27,7 +27,7 @@ from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
 from newsletter.model.zones import AREAS, load_zone, zone_names
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.welcoming import plan_first_letter
-from newsletter.readers.due import DefaultSchedule
+from newsletter.readers.due import DefaultSchedule, choice_words
 from newsletter.readers.operating import OperatorService
 from newsletter.readers.service import Note, ReaderService
 from newsletter.templates import find_folders, make_environment
@@ -65,6 +65,7 @@ class PageTemplates:
         self._environment.filters.update(
             in_short=name_reason,
             maildate=format_datetime,
+            nearday=near_day,
             shortdate=short_date,
             moment=lambda at, *, year=False: (
                 f"{short_date(at.astimezone(zone), year=year)}, {at.astimezone(zone):%H:%M}"
@@ -105,6 +106,11 @@ class PageTemplates:
 def short_date(day: date, *, year: bool = False) -> str:
     """A day as people say it: ``Mon 3 Aug``, or with its year ``3 Aug 2026``."""
     return f"{day.day} {day:%b %Y}" if year else f"{day:%a} {day.day} {day:%b}"
+
+
+def near_day(day: date) -> str:
+    """A day of the next weeks as people say it: ``Monday 17 August``."""
+    return f"{day:%A} {day.day} {day:%B}"
 
 
 @cache
@@ -151,6 +157,15 @@ class PageContext:
         """The date in a reader's time zone."""
         zone = reader.subscriber.timezone or self.default_schedule.timezone
         return self.now.astimezone(load_zone(zone)).date()
+
+    def next_day(self, reader: Reader) -> date | None:
+        """The day of a reader's next email, by the scheduler's own rule; None if none comes."""
+        due = self.operator("").next_letter(reader, self.now)
+        return None if due is None else due.day
+
+    def choices(self, reader: Reader) -> str:
+        """What a reader gets, and when, in a line."""
+        return choice_words(reader.subscriber, self.default_schedule)
 
     def operator(self, who: str) -> OperatorService:
         """What the operator does about readers, recorded under this name."""

@@ -9,13 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from newsletter.config.subscribers import to_entry
-from newsletter.model import SUBSCRIBER_FIELDS, Reader, Subscriber
+from newsletter.model import SUBSCRIBER_FIELDS, WEEKDAYS, Reader, Subscriber
 from newsletter.papers.topics import followed_topics, lost_topics, names_to_choose
 from newsletter.publisher.previewing import preview_filter
 from newsletter.readers.due import is_paused, schedule_words
 from newsletter.readers.service import keep_fields
-from newsletter.web.context import PageContext, token_of
+from newsletter.web.context import PageContext, near_day, token_of
+from newsletter.web.exporting import data_of
 from newsletter.web.forms import (
     Form,
     InvalidFormError,
@@ -42,8 +42,8 @@ TRIES = ("try", "glance")  # by the button, and while the reader is typing
 DONE = {
     "saved": "Saved.",
     "paused": "",  # the page says it on every visit during a pause
-    "resumed": "Your emails resume.",
-    "weekly": "You get one email a week from now on.",
+    "resumed": "Your emails are back on.",
+    "weekly": "From now on you'll get one email a week, on {weekday}s.",
 }
 """What the page says was done, by the word that the address has after it."""
 
@@ -75,7 +75,7 @@ class PreferencePages:
         if question := self._question(request, reader):
             return question
         form, note = self._with_wish(request, reader, self._form_of(reader))
-        done = DONE.get(request.query_params.get("done", ""), "")
+        done = self._done_words(reader, request.query_params.get("done", ""))
         problems = {} if _is_usable(reader) else self._mistakes(reader, form)
         return self._page(request, reader, form, problems=problems, done=done, note=note)
 
@@ -99,10 +99,22 @@ class PreferencePages:
         return self.context.templates.page(
             "question",
             asks=asks,
+            email=reader.subscriber.email,
             weeks=weeks,
             schedule=schedule_words(wanted, self.context.default_schedule),
             token=token_of(request),
         )
+
+    def _done_words(self, reader: Reader, done: str) -> str:
+        """What the page says was done, as long as it is so, and when the next email comes."""
+        words = DONE.get(done, "").format(weekday=WEEKDAYS[reader.subscriber.day])
+        if done not in {"resumed", "weekly"} or reader.status != "confirmed":
+            return words
+        paused = is_paused(reader.subscriber, self.context.today(reader))
+        if paused or (done == "weekly" and not self._is_weekly(reader)):
+            return ""
+        following = self.context.next_day(reader)
+        return f"{words} Next: {near_day(following)}." if following else words
 
     def _is_weekly(self, reader: Reader) -> bool:
         chosen = reader.subscriber.cadence or self.context.default_schedule.cadence
@@ -318,6 +330,8 @@ class PreferencePages:
             newest=None,
             first=False,
             waiting=False,
+            choices="",
+            next=None,
         )
 
     def show_erased(self, _request: Request) -> Response:
@@ -360,18 +374,8 @@ class PreferencePages:
     def export(self, request: Request) -> Response:
         """Everything that is stored about a reader, as a JSON file."""
         reader, _ = self.context.verify_link(request, "preferences")
-        consents, letters, farewells = self.context.reader_service.export(reader)
-        document = {
-            "subscription": to_entry(reader.subscriber),
-            "status": reader.status,
-            "consents": [
-                {"at": each.at.isoformat(), "how": each.how, "to": each.text} for each in consents
-            ],
-            "letters": [{"day": each.day.isoformat(), "state": each.state} for each in letters],
-            "farewells": [{"day": each.day.isoformat(), "said": each.said} for each in farewells],
-        }
         return Response(
-            json.dumps(document, ensure_ascii=False, indent=2),
+            json.dumps(data_of(self.context, reader), ensure_ascii=False, indent=2),
             media_type="application/json",
             headers={"Content-Disposition": 'attachment; filename="my-subscription.json"'},
         )

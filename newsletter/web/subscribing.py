@@ -142,7 +142,10 @@ class SubscribePages:
         """The page that the confirmation link opens, with a button to confirm."""
         reader, _ = self.context.verify_link(request, "confirm")
         return self.context.templates.page(
-            "confirm", email=reader.subscriber.email, words=self._consent_text
+            "confirm",
+            email=reader.subscriber.email,
+            words=self._consent_text,
+            choices=self.context.choices(reader),
         )
 
     def confirm(self, request: Request, _form: Form) -> Response:
@@ -163,7 +166,14 @@ class SubscribePages:
             newest=next(iter(self.context.page_cache.published()), None),
             first=True,
             waiting=reader.status == "waiting",
+            choices=self.context.choices(reader),
+            next=self._next_of_returned(reader),
         )
+
+    def _next_of_returned(self, reader: Reader) -> date | None:
+        """When a reader who has come back gets the next email; newcomers get one at once."""
+        returned = len(self.context.publisher.store.consents(reader.id)) > 1
+        return self.context.next_day(reader) if returned else None
 
     @property
     def _consent_text(self) -> str:
@@ -188,6 +198,7 @@ class SubscribePages:
             offers=offers,
             schedule=schedule_words(reader.subscriber, self.context.default_schedule),
             until=reader.subscriber.paused_until,
+            next=self.context.next_day(reader),
         )
 
     def _offers(self, reader: Reader) -> Sequence[str]:

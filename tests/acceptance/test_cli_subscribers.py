@@ -67,7 +67,7 @@ def test_added_readers_are_welcomed_once_when_asked(newsletter: Newsletter, inbo
     newsletter.run("subscribers", "add", ADA, "--welcome", "--cadence", "weekly", "--at", "08:00")
     (note,) = inbox.arrivals
     assert note.recipient == ADA
-    assert "once a week on Monday at 08:00 (UTC)" in note.text
+    assert "every Monday at 08:00 (UTC)" in note.text
     assert "editor@example.org" in note.text
     again = newsletter.json("subscribers", "welcome", ADA, "bob@example.org")
     assert again == {"welcomed": [ADA, "bob@example.org"]}

@@ -19,6 +19,7 @@ WORDS = {
     "confirm": "https://papers.example.org/confirm/a-token?a=1&b=2",
     "back": "https://papers.example.org/confirm/another-token",
     "hours": "48",
+    "choices": "Vision, Code · every day at 07:00 (UTC)",
     "data": "https://papers.example.org/preferences/another-token#data",
     "subject": "The topics have changed",
     "body": "Vision has become three topics. Choose yours.",
@@ -26,7 +27,7 @@ WORDS = {
     "topics": "Vision, Sound & speech",
     "preferences": "https://papers.example.org/preferences/a-token",
     "unsubscribe": "https://papers.example.org/unsubscribe/a-token",
-    "schedule": "once a week on Friday at 07:00 (Europe/Zurich)",
+    "schedule": "every Friday at 07:00 (Europe/Zurich)",
     "contact": "editor@example.org",
     "headline": "Three letters are in doubt",
     "lines": "The server went away within the dot.\nNothing to mend: they are sent once more.",
@@ -68,7 +69,7 @@ def test_both_parts_of_a_note_say_everything(kind: str) -> None:
 
 
 def test_confirmation_contains_nothing_typed_by_a_stranger() -> None:
-    assert set(NOTES["confirm"]) == {"confirm", "hours"}
+    assert set(NOTES["confirm"]) == {"confirm", "hours", "choices"}
 
 
 def test_missing_word_is_named() -> None:

@@ -58,6 +58,12 @@ def test_confirming_sends_the_days_edition_once(app: Website) -> None:
         ["Vision of today"],
     ]
     assert app.store.audit(DAY).ok
+    kept = json.loads(app.get(f"{app.path('preferences', '2')}/export.json").body)
+    assert kept["schedule"] == {"how often": "daily", "time": "07:00", "time zone": "UTC"}
+    assert [[paper["title"] for paper in email["papers"]] for email in kept["emails"]] == [
+        ["Vision anew"],
+        ["Vision of today"],
+    ]
 
 
 def test_confirming_before_an_issue_sends_a_welcome(app: Website) -> None:
@@ -135,7 +141,7 @@ def test_unsubscribe_page_offers_less_instead(app: Website) -> None:
     assert re.findall(r'name="do" value="(\w+)"', asked.body) == ["leave", "weekly", "pause"]
     assert "a week" not in app.get(f"{path}?done=weekly").text, "it is not done yet"
     weekly = app.post(path, {"do": "weekly"})
-    assert "N comes to ada@example.org once a week on Monday at 07:00 (UTC)." in weekly.text
+    assert "N comes to ada@example.org every Monday at 07:00 (UTC). Next: Monday" in weekly.text
     assert (app.reader().subscriber.cadence, app.reader().status) == ("weekly", "confirmed")
     assert "Weekly instead" not in app.get(path).text
     paused = app.post(path, {"do": "pause"})
@@ -187,7 +193,7 @@ def test_link_back_comes_on_the_day_of_the_sign_up(app: Website) -> None:
     again = app.post(path, {"do": "return"}).text
     assert f"ve already emailed {ADA}." in again
     assert f"“{CONFIRM}”" in again
-    app.post(app.link(back))
+    assert "Your next email comes on Monday 3 August." in app.post(app.link(back)).text
     leaves(app)
     assert f"ve emailed {ADA}." in app.join().text
     confirmations(app, 3)
@@ -284,7 +290,7 @@ def test_reason_for_leaving_reaches_only_the_operator(app: Website) -> None:
     assert "3 Aug 2026: too many" in overview.text
     assert "<script>" not in overview.body
     kept = json.loads(app.get(f"{app.path('preferences')}/export.json").body)
-    assert kept["farewells"][0]["day"] == DAY.isoformat()
+    assert kept["reasons for leaving"][0]["day"] == DAY.isoformat()
     app.store.erase(ada.id, "x@erased.invalid", now=NOON)
     assert app.store.leaving_reasons(limit=9) == ()
     assert app.post(f"/farewell/{token}", {"why": "after all"}).status == 200

@@ -128,8 +128,12 @@ def test_confirmation_repeats_no_input_and_has_all_headers(app: Website) -> None
     assert message["Subject"] == "Confirm your subscription to N"
     assert not message.defects
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
-    for said in ("evil", "Buy now", "Vision"):
+    for said in ("evil", "Buy now"):
         assert said not in note.content.decode()
+    choices = "Vision · every day at 07:00 (UTC)"
+    assert choices in note.text
+    assert choices in app.get(app.link(note)).text
+    assert choices in app.post(app.link(note)).text
     assert app.link(note) in note.html
 
 
@@ -261,7 +265,7 @@ def test_pause_link_asks_and_button_pauses(app: Website) -> None:
     ada(app, timezone="Asia/Tokyo")
     page = app.path("preferences")
     offered = app.get(f"{page}?pause=2")
-    assert "Pause your emails for 2 weeks?" in offered.text
+    assert "Pause your emails to ada@example.org for 2 weeks?" in offered.text
     assert app.reader().subscriber.paused_until is None
     assert "Pause your emails" not in app.get(f"{page}?pause=520").text
     app.post(f"{page}?pause=2", {"do": "pause", "weeks": "2"})
@@ -279,14 +283,17 @@ def test_weekly_link_asks_once_with_one_button(app: Website) -> None:
     ada(app)
     page = app.path("preferences")
     asked = app.get(f"{page}?cadence=weekly")
-    assert "Get N once a week?" in asked.text
-    assert re.findall(r"<button[^>]*>([^<]+)", asked.body) == ["Weekly instead"]
+    assert "Get N once a week instead, at ada@example.org?" in asked.text
+    assert re.findall(r"<button[^>]*>([^<]+)", asked.body) == ["Switch to weekly"]
     assert app.reader().subscriber.cadence is None
     done = app.post(page, {"do": "weekly", "weeks": ""})
-    assert "You get one email a week from now on." in done.text
+    assert "get one email a week, on Mondays. Next: Monday " in done.text
     assert app.reader().subscriber.cadence == "weekly"
     again = app.get(f"{page}?cadence=weekly").text
-    assert ("You already get one email a week." in again, "once a week?" in again) == (True, False)
+    assert ("You already get one email a week." in again, "once a week instead" in again) == (
+        True,
+        False,
+    )
 
 
 NOTICES = r'class="said[^"]*"'

@@ -67,7 +67,7 @@ def test_joining_leads_to_pages_that_reload(app: Website) -> None:
     [
         ({"do": "save", "max_items": "3"}, "Saved."),
         ({"do": "pause", "weeks": "2"}, "Your emails are paused until"),
-        ({"do": "resume"}, "Your emails resume."),
+        ({"do": "resume"}, "Your emails are back on. Next: "),
         ({"do": "move", "email": NEW}, NEW),
         ({"do": "try", "include": '"arxiv:2"'}, "1 of 2"),
         ({"do": "erase", "sure": "yes"}, "deleted"),
