@@ -45,6 +45,8 @@ SAID = {
     "preferences": f"{_SITE}/preferences/{_SIGNED}",
     "unsubscribe": f"{_SITE}/unsubscribe/{_SIGNED}",
     "hours": "48",
+    "data": f"{_SITE}/preferences/{_SIGNED}#data",
+    "choices": "Agents, Vision · every day at 07:00 (Europe/Zurich)",
     "subject": "The topics have changed",
     "body": "Vision has become three topics. Choose yours.",
     "email": "ada@example.org",

@@ -17,6 +17,7 @@ from newsletter.model import Reader
 from newsletter.model.closed_sets import complete
 from newsletter.preview.letter import Choice, Scheme, force_scheme
 from newsletter.publisher.mailing import CONFIRM_HOURS
+from newsletter.readers.due import choice_words
 from newsletter.templates import load_note_templates
 from newsletter.web.context import PageContext
 from newsletter.web.listening import LOOPBACK
@@ -92,6 +93,8 @@ def build_short_email(app: App, kind: str, theme: str, reader: Reader) -> bytes:
         "confirm": confirm,
         "back": confirm,
         "preferences": service.preferences_url(reader, now),
+        "data": service.data_url(reader, now),
+        "choices": choice_words(reader.subscriber, service.default_schedule),
         "unsubscribe": service.signed_url("unsubscribe", str(reader.id), now),
         "email": email,
         "contact": service.contact,

@@ -58,7 +58,7 @@ def test_folder_with_a_single_file_is_enough(tmp_path: Path) -> None:
             "confirm.mjml",
             "<mj-button",
             "<mj-buton",
-            "confirm.mjml:15: <mj-buton> is not an element of MJML; did you mean <mj-button>?",
+            "confirm.mjml:16: <mj-buton> is not an element of MJML; did you mean <mj-button>?",
         ),
         (
             "partials/card.mjml",
@@ -188,4 +188,4 @@ def test_preview_shows_faults_of_every_template(tmp_path: Path) -> None:
         told = sheet.request("/templates").body
         assert 'id="letter"' in sheet.request("/").body
     assert 'class="wrong"' in told
-    assert "confirm.mjml:15: &lt;mj-buton&gt; is not an element of MJML" in told
+    assert "confirm.mjml:16: &lt;mj-buton&gt; is not an element of MJML" in told
