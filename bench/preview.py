@@ -71,6 +71,7 @@ def prepared(folder: Path) -> None:
     subprocess.run(words, cwd=ROOT, env=environment, check=True, capture_output=True)  # noqa: S603 - our own command
     for path in folder.glob("newsletter.db*"):
         path.unlink()
+    shutil.rmtree(folder / ".newsletter")  # it remembers that emails were sent from that store
     shutil.copytree(ROOT / "templates", folder / "own")
     configuration = folder / "newsletter.yaml"
     text = configuration.read_text(encoding="utf-8")
