@@ -103,6 +103,7 @@ def test_subscribing_asks_the_address(program: Program) -> None:
     assert (bob.status, bob.subscriber.filter.topics) == ("confirmed", ("Vision",))
 
 
+@pytest.mark.slow
 def test_one_program_may_subscribe_many_people(program: Program) -> None:
     emails = [f"r{number}@example.org" for number in range(12)]
     for email in emails:
@@ -155,6 +156,7 @@ def test_consent_brings_nobody_back(program: Program, left: str) -> None:
     assert store.readers() == before
 
 
+@pytest.mark.slow
 def test_reader_is_shown_with_all_that_helps(program: Program) -> None:
     number = saved(program, name="Ada")
     program.app.store.set_status(ADA, "unconfirmed", now=NOON)
@@ -321,6 +323,7 @@ def test_guessing_tokens_is_slow(program: Program) -> None:
     assert timedelta(seconds=int(answer.headers["retry-after"])) == TEN_MINUTES
 
 
+@pytest.mark.slow
 def test_issues_and_papers_are_listed(program: Program) -> None:
     saved(program)
     program.app.publish(DAY, "Vision anew", "Of other things")
@@ -342,6 +345,7 @@ def test_issues_and_papers_are_listed(program: Program) -> None:
     problem(program.call("GET", f"/issues/{DAY}/papers?after=x"), 422)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CURL is None, reason="there is no curl to run the examples with")
 def test_examples_of_the_docs_work(program: Program) -> None:
     examples = re.findall(r"^curl (?:.*\\\n)*.*$", DOCS.read_text(), re.MULTILINE)

@@ -253,6 +253,7 @@ def faults(feed: str, form: str) -> list[str]:
     return [f"{fault.line}: {fault.message}" for fault in grammar.error_log]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["atom", "rss"])
 def test_validator_finds_no_fault_in_any_feed(app: Website, form: str) -> None:
     own = app.path("feed").removeprefix("/feed/")
@@ -317,6 +318,7 @@ def test_unchanged_feed_is_not_sent_again(published: Website) -> None:
     assert first.headers["cache-control"].startswith("public")
 
 
+@pytest.mark.slow
 def test_readers_feed_ends_with_the_subscription(app: Website) -> None:
     publish_two_days(app)
     own = app.path("feed").removeprefix("/feed/")

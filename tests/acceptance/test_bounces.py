@@ -224,6 +224,7 @@ def test_mail_in_mbox_pipe_and_maildir_counts_once(
     assert count_mails(newsletter) == {"new": 0, "seen": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", ["F", "FS"])
 def test_mail_seen_by_another_program_is_read(
     newsletter: Newsletter, arrivals: list[ReceivedMail], flags: str
@@ -299,6 +300,7 @@ def test_unread_mail_is_reported_once_by_the_daemon(newsletter: Newsletter) -> N
     assert "no Maildir can be read there" in told[1]
 
 
+@pytest.mark.slow
 @not_at_midnight
 def test_daemon_reads_bounces_before_the_issue(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers(daily_entries())) as origin:

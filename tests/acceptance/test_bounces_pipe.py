@@ -123,6 +123,7 @@ def test_server_keeps_mail_that_we_cannot_keep(newsletter: Newsletter, pipe: Pip
     assert pipe(b"Subject: x\n\n")[0] == 75
 
 
+@pytest.mark.slow
 def test_what_needs_a_person_is_kept_and_named(newsletter: Newsletter, pipe: Pipe) -> None:
     mail = request(newsletter, "preferences")
     code, output, _ = pipe(mail, "--quiet")

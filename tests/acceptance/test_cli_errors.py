@@ -148,6 +148,7 @@ def test_config_check_covers_readers_and_templates(newsletter: Newsletter) -> No
     assert "issue.txt" in found["errors"][1]["file"]
 
 
+@pytest.mark.slow
 def test_config_check_warns_of_dead_rules(newsletter: Newsletter) -> None:
     """Such rules were accepted once: the readers who have them are served as before."""
     newsletter.configure(
@@ -478,6 +479,7 @@ def test_output_is_utf8_in_any_locale(newsletter: Newsletter) -> None:
     assert json.loads(done.stdout.decode("utf-8"))[0]["name"] == "Ada “Łovelace”"
 
 
+@pytest.mark.slow
 def test_filters_can_be_tried(tmp_path: Path) -> None:
     with serve(daily_papers({DAY: PAPERS})) as origin:
         newsletter = Newsletter(tmp_path)

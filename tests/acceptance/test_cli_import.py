@@ -31,6 +31,7 @@ def statuses(newsletter: Newsletter) -> dict[str, str]:
     return {each["email"]: each["status"] for each in newsletter.json("subscribers", "list")}
 
 
+@pytest.mark.slow
 def test_export_reads_back_whatever_a_rule_holds(newsletter: Newsletter) -> None:
     reader = {"email": "semi@example.org", "name": "=1+1", "include": RULES}
     write(newsletter, "one.yaml", json.dumps({"subscribers": [reader]}))
@@ -46,6 +47,7 @@ def test_export_reads_back_whatever_a_rule_holds(newsletter: Newsletter) -> None
     assert newsletter.json("subscribers", "list") == [listed]
 
 
+@pytest.mark.slow
 def test_archive_of_mailchimp_revives_nobody(newsletter: Newsletter) -> None:
     with zipfile.ZipFile(newsletter.folder / "audience.zip", "w") as archive:
         for name, text in MAILCHIMP_FILES.items():
@@ -86,6 +88,7 @@ def test_bad_rows_are_named_and_the_others_imported(newsletter: Newsletter) -> N
     assert [*statuses(newsletter)] == ["ada@x.org", "bob@x.org"]
 
 
+@pytest.mark.slow
 def test_export_leaves_out_what_is_no_address(newsletter: Newsletter) -> None:
     """Another program, or a hand, may have written it; an import of the file would be refused."""
     for email in ("ada@example.org", "bob@example.org"):

@@ -61,6 +61,7 @@ def test_note_is_shown_asked_about_and_sent_once(newsletter: Newsletter) -> None
     assert act.detail == "The topics have changed: 6 readers"
 
 
+@pytest.mark.slow
 def test_preview_writes_both_parts(newsletter: Newsletter) -> None:
     newsletter.run("note", "preview", "note.md", "--subject", "News", "--out", "seen")
     names = sorted(file.name for file in (newsletter.folder / "seen").iterdir())

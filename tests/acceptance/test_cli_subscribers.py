@@ -74,6 +74,7 @@ def test_added_readers_are_welcomed_once_when_asked(newsletter: Newsletter, inbo
     assert [each.recipient for each in inbox.arrivals] == [ADA, "bob@example.org"]
 
 
+@pytest.mark.slow
 def test_welcome_that_could_not_be_sent_is_named(newsletter: Newsletter, inbox: Inbox) -> None:
     newsletter.smtp_port, port = 1, newsletter.smtp_port
     newsletter.configure()

@@ -13,6 +13,7 @@ DAY = "2026-08-03"
 PAPER = {"paper": {"id": "2608.00001", "title": "The first", "summary": "About it.", "authors": []}}
 
 
+@pytest.mark.slow
 def test_send_shows_counts_and_asks(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers({DAY: [PAPER]})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)
@@ -31,6 +32,7 @@ def test_send_shows_counts_and_asks(tmp_path: Path) -> None:
         assert "\x1b[" in screen
 
 
+@pytest.mark.slow
 def test_date_in_the_future_asks_first(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.configure()
@@ -58,6 +60,7 @@ def test_undoing_an_issue_asks_first(tmp_path: Path) -> None:
     newsletter.run("issue", "undo", DAY, "--yes", code=2)
 
 
+@pytest.mark.slow
 def test_cancelling_a_missing_issue_asks_first(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.configure()
@@ -68,6 +71,7 @@ def test_cancelling_a_missing_issue_asks_first(tmp_path: Path) -> None:
         assert (code, f"{DAY}: {state}" in screen) == (0, True)
 
 
+@pytest.mark.slow
 def test_erasing_a_reader_asks_first(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.configure()
@@ -79,6 +83,7 @@ def test_erasing_a_reader_asks_first(tmp_path: Path) -> None:
         assert (code, screen.splitlines()[-1]) == (0, said)
 
 
+@pytest.mark.slow
 def test_no_progress_without_a_terminal(tmp_path: Path) -> None:
     with open_inbox() as inbox, serve(daily_papers({DAY: [PAPER]})) as origin:
         newsletter = Newsletter(tmp_path, inbox.port)

@@ -102,6 +102,7 @@ def test_wrong_dates_are_refused(newsletter: Newsletter, words: tuple[str, ...],
     assert said in newsletter.run("fetch", *words, code=2).stderr
 
 
+@pytest.mark.slow
 def test_kept_answers_are_read_again_without_the_source(
     newsletter: Newsletter, lists: Lists
 ) -> None:

@@ -187,6 +187,7 @@ def test_disjoint_filters_give_disjoint_letters_with_reasons(
     assert by_reader["cy@example.org"] == set(cy.titles)
 
 
+@pytest.mark.slow
 def test_failed_source_is_named_in_the_footer(newsletter: Newsletter, inbox: Inbox) -> None:
     broken = {"kind": "feed", "name": "Broken", "allow_private_addresses": True, "retry_for": 0}
     with (
@@ -326,6 +327,7 @@ def test_new_title_is_told_once_to_those_sent(newsletter: Newsletter, inbox: Inb
     assert "Corrections" not in "".join(letter.text for letter in inbox.to("bob@example.org"))
 
 
+@pytest.mark.slow
 def test_missing_smtp_server_loses_nothing(newsletter: Newsletter, inbox: Inbox) -> None:
     with serve(daily_papers({"2026-08-03": [a_paper(1, "The first")]})) as origin:
         newsletter.smtp_port = 1
@@ -378,6 +380,7 @@ def test_unsubscribing_outlives_the_file(newsletter: Newsletter, inbox: Inbox) -
     assert [a.recipient for a in inbox.arrivals] == ["bob@example.org"]
 
 
+@pytest.mark.slow
 def test_other_day_than_today_sends_nothing(newsletter: Newsletter, inbox: Inbox) -> None:
     newsletter.configure(schedule={"at": "07:00", "days": "weekdays"})
     newsletter.subscribe({"email": "ada@example.org"})

@@ -54,6 +54,7 @@ def test_confirmed_readers_can_be_exported_alone(newsletter: Newsletter) -> None
     assert [each["email"] for each in listed] == [BOB]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "text"),
     [
@@ -91,6 +92,7 @@ def test_address_list_with_a_mistake_names_the_line(newsletter: Newsletter) -> N
     assert "left.txt:3: " in done.stderr
 
 
+@pytest.mark.slow
 def test_file_entry_leaves_a_readers_choices_alone(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "add", CLEO, "--include", "LoRA", "--exclude", "speech")
     own = newsletter.json("subscribers", "list")
@@ -101,6 +103,7 @@ def test_file_entry_leaves_a_readers_choices_alone(newsletter: Newsletter) -> No
     assert newsletter.json("subscribers", "list") == own
 
 
+@pytest.mark.slow
 def test_whom_the_readers_file_touches_is_said(newsletter: Newsletter) -> None:
     newsletter.run("subscribers", "add", CLEO, "--include", "LoRA")
     newsletter.subscribe({"email": ADA}, {"email": CLEO, "include": ["speech"]})

@@ -120,6 +120,7 @@ def test_lines_for_cron_and_aliases_have_the_whole_path() -> None:
         )
 
 
+@pytest.mark.slow
 def test_line_for_cron_works_without_a_path(tmp_path: Path) -> None:
     folder = tmp_path / "my papers"
     said = Newsletter(tmp_path).run("init", str(folder)).stderr

@@ -213,6 +213,7 @@ def test_offline_the_dns_is_not_checked(newsletter: Newsletter, lookup: Lookup |
     assert all("could not be asked" in found[name].said for name in ("SPF", "DKIM", "DMARC"))
 
 
+@pytest.mark.slow
 def test_silent_name_server_is_waited_for_once(newsletter: Newsletter) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
@@ -257,6 +258,7 @@ def test_unopenable_store_is_reported(newsletter: Newsletter) -> None:
     assert "last run" not in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "ago", "state"),
     [
@@ -337,6 +339,7 @@ def test_alignment_of_the_return_path_is_checked(
     assert said in dmarc.said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("helo", "state", "said"),
     [
@@ -364,6 +367,7 @@ def refused(newsletter: Newsletter, script: dict[Stage, list[Reply]]) -> dict[st
         return run_doctor(newsletter)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "state", "fix"),
     [
@@ -384,12 +388,14 @@ def test_sender_is_tried_without_sending(
     assert fix in found["sender"].fix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "state"), [("0", "ok"), ("100000", "wrong"), ("9999999", "ok")])
 def test_limit_of_size_is_compared(newsletter: Newsletter, limit: str, state: str) -> None:
     found = refused(newsletter, {"EHLO": [f"250-localhost\r\n250 SIZE {limit}"]})
     assert found["size"].state == state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("zone", "state"),
     [
@@ -412,6 +418,7 @@ def test_address_of_the_own_mail_server_leads_back(
         assert run_doctor(newsletter, names.lookup())["PTR"].state == state
 
 
+@pytest.mark.slow
 def test_doctor_logs_in_by_token(newsletter: Newsletter) -> None:
     with (
         token_server((400, {"error": "invalid_grant"})) as tokens,

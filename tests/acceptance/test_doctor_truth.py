@@ -77,6 +77,7 @@ def test_failed_letters_are_named_with_their_replies(app: App) -> None:
     assert f"newsletter status {DAY}" in found.fix
 
 
+@pytest.mark.slow
 def test_expired_letters_are_named_until_a_good_issue(app: App) -> None:
     freeze(app.store, app.store.readers(), list_papers(app.store, "arxiv:a"))
     for letter in claim(app.store):
@@ -147,6 +148,7 @@ def test_mailbox_that_nobody_reads_is_told(tmp_path: Path) -> None:
     assert "bounces read --quiet" in found.fix
 
 
+@pytest.mark.slow
 def test_restored_store_is_told_with_its_remedy(app: App) -> None:
     backup = app.folder / "backup.db"
     app.copy_store(backup)
@@ -159,6 +161,7 @@ def test_restored_store_is_told_with_its_remedy(app: App) -> None:
     assert (found.state, "`newsletter store restored`" in found.fix) == ("wrong", True)
 
 
+@pytest.mark.slow
 def test_lost_journal_is_told(app: App) -> None:
     send(app, Accepted("250 ok"), Accepted("250 ok"))
     shutil.rmtree(app.state_path / "witness")
@@ -231,6 +234,7 @@ def test_lack_of_inodes_is_told(app: App, monkeypatch: pytest.MonkeyPatch) -> No
     assert "more files" in files.disk(app, store_is_open=True).said
 
 
+@pytest.mark.slow
 def test_store_that_breaks_on_the_way_ends_no_other_check(app: App) -> None:
     with closing(sqlite3.connect(app.folder / "store.db")) as database:
         database.execute("DROP TABLE coverage")

@@ -77,6 +77,7 @@ def test_large_letters_arrive_whole_in_one_stream(
     run_on_loop(name, scenario())
 
 
+@pytest.mark.slow
 def test_doctor_names_the_event_loop(tmp_path: Path) -> None:
     with open_inbox() as inbox:
         newsletter = Newsletter(tmp_path, inbox.port)

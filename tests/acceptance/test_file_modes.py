@@ -42,6 +42,7 @@ def test_every_new_file_is_its_owners_alone(tmp_path: Path) -> None:
     assert {name: oct(mode) for name, mode in found.items() if mode & 0o077} == {}
 
 
+@pytest.mark.slow
 def test_mode_that_the_operator_chose_stays(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.configure()

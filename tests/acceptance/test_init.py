@@ -56,6 +56,7 @@ def test_mail_server_that_is_away_is_asked_for_again(tmp_path: Path) -> None:
     assert (code, (tmp_path / "newsletter.yaml").exists()) == (0, True)
 
 
+@pytest.mark.slow
 def test_refused_password_is_told_and_the_good_one_kept_private(tmp_path: Path) -> None:
     async def talk() -> tuple[str, FaultyServer]:
         script = {"AUTH": ["535 5.7.8 wrong password"], "EHLO": [GREETING] * 2}

@@ -199,6 +199,7 @@ def test_cut_announcement_says_so_and_is_completed(
 # -- Hugging Face ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_date_that_fails_leaves_the_others_alone(intake: Intake) -> None:
     intake.follow("huggingface")
     days = daily("2611.00001", "2611.00002"), daily(), daily(), response(500)
@@ -207,6 +208,7 @@ def test_date_that_fails_leaves_the_others_alone(intake: Intake) -> None:
     assert sent.titles == ["Paper 2611.00001", "Paper 2611.00002"]
 
 
+@pytest.mark.slow
 def test_answer_of_unknown_shape_has_failed(intake: Intake) -> None:
     intake.follow("huggingface")
     renamed = daily("2611.00001", "2611.00002", field="item")
@@ -215,6 +217,7 @@ def test_answer_of_unknown_shape_has_failed(intake: Intake) -> None:
     assert "none of 2 entries can be read: {'item': {'id': '2611.00001'" in sent.detail
 
 
+@pytest.mark.slow
 def test_list_that_has_not_begun_is_no_failure(intake: Intake) -> None:
     intake.follow("huggingface")
     intake.newsletter.configure(

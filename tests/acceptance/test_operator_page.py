@@ -125,6 +125,7 @@ def metrics(app: Website, password: str = PASSWORD) -> Response:
     return app.get("/metrics", Authorization=f"Basic {coded}")
 
 
+@pytest.mark.slow
 def test_prometheus_reads_metrics_behind_the_same_password(app: Website) -> None:
     empty = list(text_string_to_metric_families(metrics(app).body))
     assert [family.samples for family in empty] == [[]] * len(empty)

@@ -91,6 +91,7 @@ def test_other_text_stays_as_written() -> None:
     assert any(re.search(r" [<>] ", written) for written, _ in plain)
 
 
+@pytest.mark.slow
 def test_hardly_any_raw_tex_is_left() -> None:
     """At most 1 % of 2,000 recorded arXiv abstracts; docs/benchmarks.md has the figures of all."""
     with gzip.open(SHARED / "topics" / "abstracts.jsonl.gz", "rt") as lines:

@@ -49,6 +49,7 @@ def test_service_that_is_away_changes_nothing(tmp_path: Path) -> None:
     assert CHECK not in done.stderr
 
 
+@pytest.mark.slow
 def test_doctor_tries_the_address(tmp_path: Path) -> None:
     made = Newsletter(tmp_path)
     made.subscribe({"email": "ada@example.org"})

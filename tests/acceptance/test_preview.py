@@ -213,6 +213,7 @@ def test_test_letter_needs_a_post(preview: PreviewServer) -> None:
     assert preview.request("/test", method="HEAD").status == 405
 
 
+@pytest.mark.slow
 def test_test_letter_uses_configured_server_and_no_reader(tmp_path: Path) -> None:
     make_demo(tmp_path)
     with open_inbox() as inbox:
@@ -302,12 +303,14 @@ def _until(preview: PreviewServer, condition: Callable[[Response], bool]) -> Res
     return found[-1]
 
 
+@pytest.mark.slow
 def test_busy_port_moves_to_the_next_free_one(preview: PreviewServer) -> None:
     with running_preview(preview.folder, "--as", ADA, port=preview.port) as other:
         assert other.port != preview.port
         assert other.request("/").status == 200
 
 
+@pytest.mark.slow
 def test_templates_broken_from_start_are_reported_on_page(tmp_path: Path) -> None:
     make_demo(tmp_path)
     card = tmp_path / "own" / "partials" / "card.mjml"

@@ -74,6 +74,7 @@ def test_next_run_keeps_to_the_learned_limit(tmp_path: Path) -> None:
     run_simulated(scenario())
 
 
+@pytest.mark.slow
 def test_two_issues_at_once_share_what_is_learned() -> None:
     async def scenario() -> None:
         limit = Window(10, 60, "RCPT", "450 4.7.1 Error: too many recipients from 127.0.0.1")
@@ -153,6 +154,7 @@ def test_refused_sender_stops_the_issue_and_names_the_setting(stage: str) -> Non
     run_simulated(scenario())
 
 
+@pytest.mark.slow
 def test_silent_limit_is_given_up_without_blame() -> None:
     async def scenario() -> None:
         store = frozen_store(FEW)

@@ -66,6 +66,7 @@ def test_change_is_noticed_and_logged_once(newsletter: Newsletter, reloading: Re
     assert reloading.configuration != before
 
 
+@pytest.mark.slow
 def test_rotated_secret_is_a_change(newsletter: Newsletter, reloading: Reloading) -> None:
     newsletter.run("secret", "rotate")
     assert "the secrets" in reloading.changed()
@@ -80,6 +81,7 @@ def test_broken_configuration_is_refused(newsletter: Newsletter, reloading: Relo
     assert reloading.changed()
 
 
+@pytest.mark.slow
 def test_part_that_refuses_changes_no_other(newsletter: Newsletter, reloading: Reloading) -> None:
     used: list[str] = []
 
@@ -94,6 +96,7 @@ def test_part_that_refuses_changes_no_other(newsletter: Newsletter, reloading: R
     assert used == ["After"]
 
 
+@pytest.mark.slow
 def test_what_needs_a_restart_is_named(newsletter: Newsletter, reloading: Reloading) -> None:
     newsletter.configure(name="After", store="sqlite:///other.db", web={"port": 1})
     assert take_in(reloading) == "ok"

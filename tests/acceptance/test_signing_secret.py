@@ -80,6 +80,7 @@ def _accepts(app: App, link: str) -> bool:
     return reader.subscriber.email == ADA
 
 
+@pytest.mark.slow
 def test_links_survive_a_secret_that_is_set(newsletter: Newsletter) -> None:
     sent = sign(newsletter)
     newsletter.configure(url="https://papers.example.org", secret=CHOSEN)
@@ -94,6 +95,7 @@ def test_links_survive_another_sender_address(newsletter: Newsletter) -> None:
     assert sign(newsletter) != sent
 
 
+@pytest.mark.slow
 def test_rotated_secret_leaves_links_alone(newsletter: Newsletter) -> None:
     first = sign(newsletter)
     rotated = newsletter.json("secret", "rotate")
@@ -116,6 +118,7 @@ def test_configured_secret_is_rotated_by_the_operator(newsletter: Newsletter) ->
     assert opens(newsletter, sent)
 
 
+@pytest.mark.slow
 def test_missing_secret_is_refused_until_forgotten(newsletter: Newsletter) -> None:
     newsletter.configure(secret=CHOSEN)
     sign(newsletter)

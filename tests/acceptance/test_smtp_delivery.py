@@ -152,6 +152,7 @@ async def minutes_until_done(
     raise AssertionError(store.counts(DAY))
 
 
+@pytest.mark.slow
 def test_greylisted_letters_arrive_within_half_an_hour() -> None:
     async def scenario() -> None:
         store = freeze_issue(5)
@@ -191,6 +192,7 @@ def test_hour_of_deferrals_fails_nobody(
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_cancelled_and_rerun_sends_no_letter_twice() -> None:
     async def scenario() -> None:
         store, clock = freeze_issue(200), SystemClock()

@@ -106,6 +106,7 @@ def test_other_refusals_never_block(issues: DailyIssues, answer: str) -> None:
     assert issues.blocked == []
 
 
+@pytest.mark.slow
 def test_resumed_issue_counts_a_refusal_once(issues: DailyIssues) -> None:
     for _ in range(3):
         issues.issue(refuse_one(UNKNOWN))
@@ -113,6 +114,7 @@ def test_resumed_issue_counts_a_refusal_once(issues: DailyIssues) -> None:
     assert issues.blocked == [], "three issues on one day are one day"
 
 
+@pytest.mark.slow
 def test_server_refusing_us_blames_nobody(issues: DailyIssues) -> None:
     for _ in range(4):
         with pytest.raises(TransportError):
@@ -122,6 +124,7 @@ def test_server_refusing_us_blames_nobody(issues: DailyIssues) -> None:
     assert issues.blocked == []
 
 
+@pytest.mark.slow
 def test_server_knowing_nobody_blames_nobody(issues: DailyIssues) -> None:
     few = issues.publisher.store.readers()[5:]
     for reader in few:

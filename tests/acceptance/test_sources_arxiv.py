@@ -120,6 +120,7 @@ def test_each_category_is_harvested() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_api_stands_in_for_the_harvest() -> None:
     first = tuple(f"2612.{n:05d}" for n in range(500))
     listing, asked = read(

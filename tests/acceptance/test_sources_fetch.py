@@ -267,6 +267,7 @@ def test_local_path_as_feed_is_refused(url: str) -> None:
         asyncio.run(read(source, MONDAY))
 
 
+@pytest.mark.slow
 def test_hostile_feed_leaves_others_alone() -> None:
     bomb = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "' + b"x" * 3_000_000 + b'">]>'
     bomb += b"<rss version='2.0'><channel><item><title>" + b"&a;" * 300 + b"</title></item>"

@@ -265,6 +265,7 @@ def test_gzip_bomb_stops_at_ten_megabytes() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
 
 
+@pytest.mark.slow
 def test_nested_gzip_bomb_stops_too() -> None:
     bomb = gzip.compress(gzip.compress(bytes(100 * MB)))
     with pytest.raises(SourceError, match="larger than 10 MB"):

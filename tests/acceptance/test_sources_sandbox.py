@@ -60,6 +60,7 @@ def test_non_feed_is_quoted_in_the_error(body: bytes) -> None:
         read(body)
 
 
+@pytest.mark.slow
 def test_billion_laughs_do_not_reach_the_parent() -> None:
     said = outcome(rss(b"&a11;", LAUGHS + b"]>"))
     assert len(said) < 100_000

@@ -164,6 +164,7 @@ def test_elements_have_the_attributes_of_mjml() -> None:
     assert "href" not in ELEMENTS["mj-section"]
 
 
+@pytest.mark.slow
 def test_templates_can_be_ejected_and_checked(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.configure(templates="own")
@@ -181,6 +182,7 @@ def test_templates_can_be_ejected_and_checked(tmp_path: Path) -> None:
     assert "does not exist" in newsletter.run("templates", "check", "nowhere", code=3).stderr
 
 
+@pytest.mark.slow
 def test_preview_shows_faults_of_every_template(tmp_path: Path) -> None:
     make_demo(tmp_path)
     change(tmp_path / "own", "confirm.mjml", "<mj-button", "<mj-buton")

@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.faults.contenders import LISTING, ROOT
 from tests.support.cli import Newsletter
 from tests.support.inbox import open_inbox
@@ -10,6 +12,7 @@ from tests.support.inbox import open_inbox
 DAY = "2026-08-12"
 
 
+@pytest.mark.slow
 def test_changed_templates_affect_only_the_next_issue(tmp_path: Path) -> None:
     source = {"kind": "huggingface", "path": str(LISTING)}
     readers = ({"email": "ada@example.org"}, {"email": "bob@example.org"})

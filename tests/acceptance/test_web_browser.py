@@ -232,6 +232,7 @@ def test_results_reload_and_come_back_on_a_narrow_screen(app: Website, browser: 
     page.close()
 
 
+@pytest.mark.slow
 def test_keyboard_alone_is_enough(app: Website, browser: Browser) -> None:
     page = browser.new_page()
     page.goto(app.site)

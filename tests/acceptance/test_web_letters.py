@@ -66,6 +66,7 @@ def test_confirming_sends_the_days_edition_once(app: Website) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_confirming_before_an_issue_sends_a_welcome(app: Website) -> None:
     note = confirmed(app)
     assert note.message["Subject"] == "Welcome to N"

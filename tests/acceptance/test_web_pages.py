@@ -526,6 +526,7 @@ def test_papers_omitted_from_the_letter_are_shown(app: Website) -> None:
     assert all(f"Paper {n} " in page.text for n in range(400))
 
 
+@pytest.mark.slow
 def test_store_failure_is_reported_without_secrets(tmp_path: Path) -> None:
     opened = open_store(f"sqlite:///{tmp_path}/store.db")
     with contextlib.closing(opened) as store, open_website(store=store) as app:
@@ -594,6 +595,7 @@ def test_known_and_unknown_addresses_get_the_same_answer(app: Website) -> None:
     assert app.link(known).startswith("/preferences/")
 
 
+@pytest.mark.slow
 def test_hundred_sign_ups_send_one_letter(app: Website) -> None:
     assert [app.join().status for _ in range(100)] == [200] * 10 + [429] * 90
     app.advance(hours=2)
@@ -797,6 +799,7 @@ def test_pages_work_under_a_path_prefix() -> None:
         assert app.post(app.link(note), Origin="https://example.org").status == 200
 
 
+@pytest.mark.slow
 def test_forwarded_address_counts_behind_trusted_proxy() -> None:
     assert letters_of_one_client() == 10
     assert letters_of_one_client("127.0.0.1") == 14
@@ -873,6 +876,7 @@ def test_faulty_template_is_found_at_start(tmp_path: Path) -> None:
         load_note_templates("move", tmp_path)
 
 
+@pytest.mark.slow
 def test_bounced_confirmations_reach_the_readers_return_path() -> None:
     own = Publication(
         "N", "N", "n@example.org", url="https://n.example.org", bounces="back@example.org"

@@ -159,6 +159,7 @@ def test_slash_at_the_end_keeps_prefix_and_host(prefix: str) -> None:
         assert answer.headers["location"].startswith(f"{prefix}/sent/")
 
 
+@pytest.mark.slow
 def test_every_link_stays_under_the_prefix() -> None:
     with open_website(url="https://n.example.org/papers") as app:
         with_ada(app)
@@ -204,6 +205,7 @@ def test_reader_moves_to_an_address_that_got_nothing(app: Website, status: Statu
     assert said == ask_to_move(app, "unknown@example.org")
 
 
+@pytest.mark.slow
 def test_owner_of_a_subscribed_address_is_told(app: Website) -> None:
     with_ada(app)
     for email, status in ((NEW, "confirmed"), ("blocked@example.org", "blocked")):
@@ -234,6 +236,7 @@ def test_move_to_an_address_taken_meanwhile_is_refused(app: Website) -> None:
 # -- addresses with dots in odd places -------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("email", ["x.@docomo.example.org", "a..b@docomo.example.org"])
 def test_odd_dots_in_an_address_work(app: Website, email: str) -> None:
     app.join(email)

@@ -106,6 +106,7 @@ def test_every_matcher_gives_every_term_a_bit_per_item(kind: type[Matcher]) -> N
 PLAIN = st.lists(st.text("ab+.", min_size=1, max_size=4), max_size=4).map(" ".join)
 
 
+@pytest.mark.slow
 @given(st.lists(PLAIN, max_size=5), st.lists(PLAIN.filter(str.strip), max_size=6, unique=True))
 def test_one_pass_finds_what_single_searches_find(titles: list[str], words: list[str]) -> None:
     terms = [Term("title", word) for word in words]

@@ -83,6 +83,7 @@ def _reset_delivery(url: str, **values: object) -> None:
     database.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("boot", ["first", None])
 def test_claims_since_boot_were_not_sent(
     url: str, boot: str | None, monkeypatch: pytest.MonkeyPatch

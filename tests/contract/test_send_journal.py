@@ -196,6 +196,7 @@ def wave_lines(journal: SendJournal) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line]
 
 
+@pytest.mark.slow
 def test_wave_is_journaled_in_batches_of_readers(
     store: JournaledStore, journal: SendJournal
 ) -> None:

@@ -68,6 +68,7 @@ def test_hard_bounces_far_apart_do_not_add_up(store: Store) -> None:
     assert status(store) == "blocked"
 
 
+@pytest.mark.slow
 def test_same_bounce_counts_once(store: Store) -> None:
     join(store)
     assert store.record_mail_event(mail_event("unsubscribe"), now=NOON) == "unsubscribed"
@@ -184,6 +185,7 @@ def test_events_recorded_together_count_as_one_by_one(store: Store) -> None:
     assert store.record_mail_events([], now=NOON) == ()
 
 
+@pytest.mark.slow
 def test_last_letters_are_found_however_old_they_are(store: Store) -> None:
     join(store, ADA, "bob@example.org", "eve@example.org")
     ada, bob, eve = store.readers()

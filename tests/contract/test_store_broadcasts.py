@@ -74,6 +74,7 @@ def test_each_reader_gets_a_note_once(store: Store, readers: Mapping[str, int]) 
     assert store.issue_days() == ()
 
 
+@pytest.mark.slow
 def test_two_runs_at_a_time_send_each_email_once(url: str, store: Store) -> None:
     people = {
         email: store.save_reader(subscriber(email), status="confirmed", now=NOON).id

@@ -382,6 +382,7 @@ def test_postgres_is_an_alias_of_postgresql(postgres: str) -> None:
     open_store(postgres.replace("postgresql://", "postgres://")).close()
 
 
+@pytest.mark.slow
 def test_missing_driver_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"

@@ -71,6 +71,7 @@ def test_empty_store_in_place_of_another_is_refused(other: JournaledStore, tmp_p
         check_store(journal_of(tmp_path, "other"), other, FILE)
 
 
+@pytest.mark.slow
 def test_store_accepted_by_the_operator_begins_anew(other: JournaledStore, tmp_path: Path) -> None:
     journal = journal_of(tmp_path, "other")
     assert begin_anew(journal, other, NOON) == ["sqlite:///store.db"]

@@ -323,6 +323,7 @@ def test_paper_below_minimum_upvotes_is_judged_again(store: Store) -> None:
     assert set(store.papers_to_reconsider(since=NOON)) == {2, 3}
 
 
+@pytest.mark.slow
 def test_paper_without_room_is_owed_again(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
@@ -365,6 +366,7 @@ def test_last_decided_edition_says_what_is_judged_again(store: Store) -> None:
     assert store.reader_histories([ada], more, since=NOON)[0].again == {1}
 
 
+@pytest.mark.slow
 def test_papers_below_minimum_are_found_among_many(store: Store) -> None:
     *most, last = join(store, *(f"reader{n}" for n in range(700)))
     papers = list_papers(store, "arxiv:1", "arxiv:2")

@@ -129,6 +129,7 @@ def test_unmarked_claim_given_back_is_no_attempt(store: Store) -> None:
     assert list_deliveries(store)[0].attempts == 1
 
 
+@pytest.mark.slow
 def test_expired_claim_is_pending_again(store: Store) -> None:
     freeze_one_issue(store, "ada")
     (lost,) = claim(store)
@@ -140,6 +141,7 @@ def test_expired_claim_is_pending_again(store: Store) -> None:
     assert mark(store, found, now=LEASE_OVER) == {found.token}
 
 
+@pytest.mark.slow
 def test_expired_mark_is_in_doubt_and_retried_once(store: Store) -> None:
     freeze_one_issue(store, "ada")
     (lost,) = claim(store)
@@ -153,6 +155,7 @@ def test_expired_mark_is_in_doubt_and_retried_once(store: Store) -> None:
     assert store.close_issue(DAY) == "done_with_errors"
 
 
+@pytest.mark.slow
 def test_second_missing_answer_is_held(store: Store) -> None:
     freeze_one_issue(store, "ada")
     for run, state in (("one", "unknown"), ("two", "held")):
@@ -208,6 +211,7 @@ def test_mark_is_granted_while_the_claim_holds(store: Store) -> None:
     assert mark(store) == frozenset()
 
 
+@pytest.mark.slow
 def test_run_renews_only_its_own_live_leases(store: Store) -> None:
     freeze_one_issue(store, "ada", "bob", "cyd", "dan")
     (ada,) = claim(store, limit=1, run="one.1")
@@ -289,6 +293,7 @@ def test_acceptance_records_papers_and_decides_the_freeze(store: Store) -> None:
     assert decided_papers(store) == [3, 0]
 
 
+@pytest.mark.slow
 def test_late_acceptance_of_older_issue_takes_nothing_back(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
@@ -405,6 +410,7 @@ def test_ledger_lists_addresses_and_counts_add_up(store: Store) -> None:
 # -- concurrent runs ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_eight_threads_claim_each_delivery_once(store: Store) -> None:
     freeze_one_issue(store, *(f"reader{n}" for n in range(1000)))
     start = Barrier(8)

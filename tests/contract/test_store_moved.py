@@ -79,6 +79,7 @@ def contents(url: str) -> dict[str, list[dict[str, Any]]]:
         }
 
 
+@pytest.mark.slow
 def test_every_row_comes_along(urls: tuple[str, str]) -> None:
     old, new = urls
     with closing(SqlStore(old)) as store:

@@ -277,6 +277,7 @@ def test_reader_moves_to_a_free_address(store: Store) -> None:
     assert known(store).decided == 1
 
 
+@pytest.mark.slow
 def test_erased_address_leaves_no_byte_in_the_files(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.db")
     name = "erase-me-0815"

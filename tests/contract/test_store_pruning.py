@@ -106,6 +106,7 @@ def test_young_issues_stay_whole(sent: Store) -> None:
     assert find_prunable(sent, DAY + timedelta(days=31), 30).days == (DAY,)
 
 
+@pytest.mark.slow
 def test_issues_with_open_or_doubtful_letters_stay_whole(store: Store) -> None:
     freeze_one_issue(store, *NAMES)
     ada, bob, cec = claim(store)

@@ -113,6 +113,7 @@ def test_letters_leave_when_due_after_an_hours_fetching(
     assert simulation.store.waves(DAY)[0].due == SEVEN_OCLOCK
 
 
+@pytest.mark.slow
 def test_readers_get_one_date_at_their_own_times(simulation: Simulation) -> None:
     simulation.subscribe(
         subscriber("ada@example.org"),
@@ -140,6 +141,7 @@ def test_sends_on_waking_after_sleeping_through_due_time(simulation: Simulation)
     assert simulation.store.issue_days() == (DAY,)
 
 
+@pytest.mark.slow
 def test_cancelled_future_days_do_not_block_today(simulation: Simulation) -> None:
     for ahead in range(1, 9):
         cancel(simulation.store, DAY + ahead * ONE_DAY)
@@ -201,6 +203,7 @@ def test_readers_planned_by_another_process_are_left_alone(simulation: Simulatio
     assert len(simulation.store.waves(DAY)) == 1
 
 
+@pytest.mark.slow
 def test_clock_set_back_or_forward_repeats_nothing(simulation: Simulation) -> None:
     simulation.run_between(SEVEN_OCLOCK - MINUTE, SEVEN_OCLOCK + MINUTE)
     simulation.run_between(SEVEN_OCLOCK - 2 * HOUR, SEVEN_OCLOCK + 5 * MINUTE, step=5 * MINUTE)
@@ -281,6 +284,7 @@ def test_failed_source_is_retried_with_growing_waits(simulation: Simulation) -> 
     assert {paper.item.title for paper in wave.issue.in_question} == {"One", "Two"}
 
 
+@pytest.mark.slow
 def test_list_that_grows_is_asked_until_the_freeze(simulation: Simulation) -> None:
     simulation.listed.titles = ("Early",)
     simulation.run_between(SEVEN_OCLOCK - 2 * HOUR, SEVEN_OCLOCK - 5 * MINUTE)
@@ -290,6 +294,7 @@ def test_list_that_grows_is_asked_until_the_freeze(simulation: Simulation) -> No
     assert {paper.item.title for paper in wave.issue.in_question} == {"Early", "Late"}
 
 
+@pytest.mark.slow
 def test_weekly_letter_has_the_lists_of_all_days(simulation: Simulation) -> None:
     simulation.subscribe(subscriber(cadence="weekly"))
     monday = SEVEN_OCLOCK
@@ -331,6 +336,7 @@ def test_empty_day_is_reported_once_and_not_retried(simulation: Simulation) -> N
     assert simulation.sent == []
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_until_a_source_answers(simulation: Simulation) -> None:
     simulation.listed.error = NO_ANSWER
     simulation.run_between(SEVEN_OCLOCK - HOUR, SEVEN_OCLOCK + 10 * MINUTE)

@@ -126,6 +126,7 @@ def scenario(store: Store) -> WelcomeScenario:
     return WelcomeScenario(store, listed, clock, publisher_over(store, listed, clock=clock))
 
 
+@pytest.mark.slow
 def test_newcomer_gets_the_days_edition_once(
     scenario: WelcomeScenario,
 ) -> None:

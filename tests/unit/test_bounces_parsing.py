@@ -173,12 +173,14 @@ def test_invalid_date_is_none(date: str) -> None:
     assert parse(complaint_mail(date=date)).sent is None
 
 
+@pytest.mark.slow
 def test_endlessly_nested_parts_are_ignored() -> None:
     level = b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n'
     content = b"".join(level % (n, n) for n in range(5000))
     assert parse(content).meaning == "unreadable"
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300), st.integers(0, 2500), st.integers(0, 200))
 def test_any_bytes_give_a_result(noise: bytes, at: int, cut: int) -> None:
     for whole in (

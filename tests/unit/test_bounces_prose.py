@@ -256,6 +256,7 @@ PIECES = [
 CHANGES = st.tuples(st.integers(0, 2500), st.sampled_from(PIECES), st.integers(0, 80))
 
 
+@pytest.mark.slow
 @given(st.lists(CHANGES, max_size=6))
 def test_mutated_report_names_no_other_reader(changes: list[tuple[int, bytes, int]]) -> None:
     wholes = (

@@ -32,6 +32,7 @@ def later(publisher: Publisher, time: timedelta) -> None:
     asyncio.run(publisher.clock.sleep(time.total_seconds()))
 
 
+@pytest.mark.slow
 def test_others_follow_after_the_time() -> None:
     publisher = first_to(EDITOR)
     assert recipients(send(publisher)) == [EDITOR], "whatever the day of the week"

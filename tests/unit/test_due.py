@@ -251,6 +251,7 @@ def test_a_local_time_is_the_first_with_that_name(zone: str, back: int, at: time
     assert local_instant(day, at, zone) == min(named, default=local - offsets[0])
 
 
+@pytest.mark.slow
 @given(
     zone=ANY_ZONE, back=DAYS_BACK, where=st.sampled_from(["at a change", "anywhere"]), at=AT_TIMES
 )

@@ -506,6 +506,7 @@ ISSUES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(
     ISSUES,
     FILTERS,
@@ -551,6 +552,7 @@ def test_sections_name_their_best_papers_first(
     assert not {*unnamed} & {place for section in edition.sections for place in section.papers}
 
 
+@pytest.mark.slow
 @given(ISSUES, st.integers(0, 9000))
 def test_disjoint_filters_give_disjoint_editions(issue: Issue, html: int) -> None:
     one, other = (

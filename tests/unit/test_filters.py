@@ -123,6 +123,7 @@ def test_terms_are_ordered_left_to_right() -> None:
     assert list(iter_terms(parse_rule("a and (b or not c)").expression)) == [A, B, C]
 
 
+@pytest.mark.slow
 @given(EXPRESSIONS, st.tuples(*[st.integers(0, 15)] * 3))
 def test_masks_agree_with_evaluating_each_paper(
     expression: Expression, occurring: tuple[int, int, int]

@@ -516,6 +516,7 @@ def test_outside_text_cannot_name_a_placeholder() -> None:
     assert html.count("ada@example.org") == 1
 
 
+@pytest.mark.slow
 def test_more_reasons_than_the_cache_holds_are_all_shown() -> None:
     compiled = CompiledIssue(make_fragments(), str)
     for number in range(2_500):

@@ -83,6 +83,7 @@ def test_dead_mailbox_is_blocked_despite_one_bad_day() -> None:
     assert [reader.id for reader in store.readers() if reader.status == "blocked"] == [7]
 
 
+@pytest.mark.slow
 def test_complaint_keeps_its_block() -> None:
     store = newsletter(9)
     record(store, [MailEvent("c", "complaint", 3, DAY)])

@@ -242,6 +242,7 @@ def test_longest_bounce_address_leaves_room_for_every_tag(reader: int) -> None:
     assert len(mailto[1]) <= MAX_LOCAL_PART
 
 
+@pytest.mark.slow
 def test_replies_go_where_the_settings_say() -> None:
     papers = edition(section("Reasoning", 0))
     _, without = make_letter(make_fragments(), papers)

@@ -270,6 +270,7 @@ def test_tracking_and_sessions_name_no_page(address: str) -> None:
 PATHS = st.text(st.sampled_from("abAB%2f;=&?./+ é#jsessionid"), max_size=20)
 
 
+@pytest.mark.slow
 @given(
     host=st.sampled_from(["a.org", "www.a.org", "www.www.a.org:80", "WWW.a.org:443"]), path=PATHS
 )

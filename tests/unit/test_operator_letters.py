@@ -98,6 +98,7 @@ def test_failed_letter_is_reported_once(store: Store) -> None:
     assert "2026-08-03: bob@example.org failed: 550 5.1.1 no such user" in letter
 
 
+@pytest.mark.slow
 def test_letters_expired_during_days_off_are_named(store: Store) -> None:
     clock = ManualClock()
     publisher, transport = publisher_of(store, clock, StubSource("One")), MemoryTransport()
@@ -218,6 +219,7 @@ def test_server_outage_is_reported_when_it_is_back(store: Store) -> None:
     assert len(transport.letters) == 3
 
 
+@pytest.mark.slow
 def test_unreachable_operator_creates_no_event(store: Store) -> None:
     clock = ManualClock()
     publisher, what = publisher_of(store, clock, StubSource("One")), scheduler_state()

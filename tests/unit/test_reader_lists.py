@@ -392,6 +392,7 @@ RIGHT = [f"r{n}@example.org" for n in range(4)]
 ALPHABET = "\",;\t\r\n\\'=@|a\0é<>"
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_damaged_file_names_no_wrong_reader(data: st.DataObject) -> None:
@@ -412,6 +413,7 @@ def test_damaged_file_names_no_wrong_reader(data: st.DataObject) -> None:
         assert f"{local}@{domain.encode().decode('idna')}" in text.lower()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.data())
 def test_damaged_archive_is_read_or_refused(data: st.DataObject) -> None:

@@ -76,6 +76,7 @@ def kept(watch: Scheduler, condition: Callable[[], object]) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_sends_heartbeats_letters_and_reports_stopping(store: Store) -> None:
     watch, transport = watch_over(store)
     with log_lines() as logged:
@@ -85,6 +86,7 @@ def test_sends_heartbeats_letters_and_reports_stopping(store: Store) -> None:
     assert (last.name, last.started, last.seen, last.said) == ("run here", NOON, NOON, "stopped")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("failure", "words"),
     [

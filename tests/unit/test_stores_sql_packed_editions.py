@@ -1,5 +1,6 @@
 """Editions as bytes and back."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ def stored(words: WaveWords, edition: Edition) -> StoredEdition:
     return StoredEdition(edition.to.id, body, own, again, left_out, SETTINGS)
 
 
+@pytest.mark.slow
 @given(st.lists(editions(), max_size=4))
 def test_editions_come_back_as_they_were(some: list[Edition]) -> None:
     words = WaveWords(PAPERS)

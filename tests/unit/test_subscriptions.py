@@ -104,6 +104,7 @@ def test_unconfirmed_addresses_are_forgotten_after_a_week(site: Subscriptions) -
     assert site.status("bob@example.org") == "unconfirmed"
 
 
+@pytest.mark.slow
 def test_a_hundred_requests_for_an_address_send_one_note(site: Subscriptions) -> None:
     for n in range(100):
         site.join(ADA if n % 2 else ADA.upper(), client=f"2001:db8:{n}::")

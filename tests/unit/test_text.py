@@ -425,6 +425,7 @@ def test_conversion_never_raises_nor_grows_long(text: str) -> None:
     assert len(tex_to_unicode(text)) <= 2 * len(text) + 2
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.from_regex(r"[A-Za-z]{2,8}[.,;:!?)]?", fullmatch=True), min_size=1).map(" ".join)
 )
