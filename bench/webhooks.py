@@ -34,7 +34,7 @@ from newsletter.stores import open_store
 from tests.support.frozen_issues import deliver
 from tests.support.mail_services import SERVICES, Kind, Request, What
 
-CLIENTS = 100
+CLIENTS = 300
 SINGLE = ("mailgun", "postal", "postmark", "mailjet")
 GONE = "550 5.1.1 <{}>: Recipient address rejected: User unknown in virtual mailbox table"
 OURS = "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.spamhaus.org"
