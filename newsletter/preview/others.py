@@ -16,8 +16,7 @@ from newsletter.letter.rendering import NOTES, render_note
 from newsletter.model import Reader
 from newsletter.model.closed_sets import complete
 from newsletter.preview.letter import Choice, Scheme, force_scheme
-from newsletter.publisher.mailing import CONFIRM_HOURS
-from newsletter.readers.due import choice_words
+from newsletter.publisher.mailing import reader_words
 from newsletter.templates import load_note_templates
 from newsletter.web.context import PageContext
 from newsletter.web.listening import LOOPBACK
@@ -90,15 +89,10 @@ def build_short_email(app: App, kind: str, theme: str, reader: Reader) -> bytes:
     service = replace(app.reader_service, publication=publication)
     confirm = service.signed_url("confirm", str(reader.id), now)
     words = {
+        **reader_words(reader, service, now),
         "confirm": confirm,
         "back": confirm,
         "preferences": service.preferences_url(reader, now),
-        "data": service.data_url(reader, now),
-        "choices": choice_words(reader.subscriber, service.default_schedule),
-        "unsubscribe": service.signed_url("unsubscribe", str(reader.id), now),
-        "email": email,
-        "contact": service.contact,
-        "hours": CONFIRM_HOURS,
         **SAMPLE_WORDS,
     }
     templates = load_note_templates(kind, app.template_folder, theme)

@@ -8,7 +8,7 @@ from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.links import Keyring, keyed_hash
 from newsletter.letter.message import MessageBuilder, build_note, return_path
 from newsletter.letter.rendering import LetterTemplates, render_note
-from newsletter.model import Claim, Edition, Envelope, Rendering
+from newsletter.model import Claim, Edition, Envelope, Reader, Rendering
 from newsletter.model.windows import CONFIRM_LINK_VALID
 from newsletter.ports import Issues
 from newsletter.readers.due import choice_words
@@ -49,6 +49,18 @@ class IssueMailer:
         return MessageBuilder(fragments, self._keys)
 
 
+def reader_words(reader: Reader, service: ReaderService, now: datetime) -> dict[str, str]:
+    """The variables of notes that are the same in every kind: the reader's own, and the contact."""
+    return {
+        "hours": CONFIRM_HOURS,
+        "email": reader.subscriber.email,
+        "choices": choice_words(reader.subscriber, service.default_schedule),
+        "contact": service.contact,
+        "data": service.data_url(reader, now),
+        "unsubscribe": service.signed_url("unsubscribe", str(reader.id), now),
+    }
+
+
 def build_reader_note(
     note: Note, service: ReaderService, templates: Mapping[str, LetterTemplates], now: datetime
 ) -> Envelope:
@@ -59,14 +71,9 @@ def build_reader_note(
     email = note.reader.subscriber.email
     words = {
         **dict.fromkeys(LINK_NAMES, note.link),
-        "hours": CONFIRM_HOURS,
-        "email": email,
+        **reader_words(note.reader, service, now),
         "schedule": note.schedule,
-        "choices": choice_words(note.reader.subscriber, service.default_schedule),
-        "contact": service.contact,
         "topics": ", ".join(note.topics),
-        "data": service.data_url(note.reader, now),
-        "unsubscribe": service.signed_url("unsubscribe", str(note.reader.id), now),
     }
     name = keyed_hash(f"{now.isoformat()}:{email}", service.keys)[:24]
     return build_note(
