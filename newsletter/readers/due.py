@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 
 from newsletter.errors import Isolated
-from newsletter.model import CADENCES, WEEKDAYS, Days, Reader, Subscriber
+from newsletter.model import CADENCES, WEEKDAYS, Cadence, Days, Reader, Subscriber
 from newsletter.model.windows import FETCH_AHEAD, LONGEST_GAP, LONGEST_SLEEP, MAX_LATENESS
 from newsletter.model.zones import load_zone
 
@@ -44,9 +44,14 @@ class Due:
     readers: Sequence[int]
 
 
+def chosen_cadence(subscriber: Subscriber, default: DefaultSchedule) -> Cadence:
+    """How often a subscriber's letters come, by their own choice or the newsletter's."""
+    return subscriber.cadence or default.cadence
+
+
 def schedule_words(subscriber: Subscriber, default: DefaultSchedule) -> str:
     """When a subscriber's letters come, as people say it: ``every Monday at 07:00 (UTC)``."""
-    chosen = CADENCES[subscriber.cadence or default.cadence]
+    chosen = CADENCES[chosen_cadence(subscriber, default)]
     days = f"every {WEEKDAYS[subscriber.day]}" if chosen.asks_weekday else chosen.words
     at, zone = subscriber.at or default.at, subscriber.timezone or default.timezone
     return f"{days} at {at} ({zone})"

@@ -27,7 +27,7 @@ from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
 from newsletter.model.zones import AREAS, load_zone, zone_names
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.welcoming import plan_first_letter
-from newsletter.readers.due import DefaultSchedule, choice_words
+from newsletter.readers.due import DefaultSchedule, choice_words, chosen_cadence
 from newsletter.readers.operating import OperatorService
 from newsletter.readers.service import Note, ReaderService
 from newsletter.templates import find_folders, make_environment
@@ -162,6 +162,10 @@ class PageContext:
         """The day of a reader's next email, by the scheduler's own rule; None if none comes."""
         due = self.operator("").next_letter(reader, self.now)
         return None if due is None else due.day
+
+    def is_weekly(self, reader: Reader) -> bool:
+        """Whether a reader's emails come once a week."""
+        return chosen_cadence(reader.subscriber, self.default_schedule) == "weekly"
 
     def choices(self, reader: Reader) -> str:
         """What a reader gets, and when, in a line."""

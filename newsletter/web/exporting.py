@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from newsletter.config.subscribers import to_entry
 from newsletter.model import Delivery, Reader
+from newsletter.readers.due import chosen_cadence
 from newsletter.web.context import PageContext
 
 
@@ -18,7 +19,7 @@ def data_of(context: PageContext, reader: Reader) -> dict[str, object]:
         "subscription": to_entry(own),
         "status": reader.status,
         "schedule": {
-            "how often": own.cadence or default.cadence,
+            "how often": chosen_cadence(own, default),
             "time": own.at or default.at,
             "time zone": own.timezone or default.timezone,
         },

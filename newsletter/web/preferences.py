@@ -90,7 +90,7 @@ class PreferencePages:
             "pause"
             if _is_pause(weeks)
             else "weekly"
-            if weekly and not self._is_weekly(reader)
+            if weekly and not self.context.is_weekly(reader)
             else ""
         )
         if not asks or reader.status != "confirmed":
@@ -111,18 +111,14 @@ class PreferencePages:
         if done not in {"resumed", "weekly"} or reader.status != "confirmed":
             return words
         paused = is_paused(reader.subscriber, self.context.today(reader))
-        if paused or (done == "weekly" and not self._is_weekly(reader)):
+        if paused or (done == "weekly" and not self.context.is_weekly(reader)):
             return ""
         following = self.context.next_day(reader)
         return f"{words} Next: {near_day(following)}." if following else words
 
-    def _is_weekly(self, reader: Reader) -> bool:
-        chosen = reader.subscriber.cadence or self.context.default_schedule.cadence
-        return chosen == "weekly"
-
     def _with_wish(self, request: Request, reader: Reader, form: Form) -> tuple[Form, str]:
         """The form with what an email's link asks to change, and what the page says about it."""
-        if request.query_params.get("cadence") == "weekly" and self._is_weekly(reader):
+        if request.query_params.get("cadence") == "weekly" and self.context.is_weekly(reader):
             return form, "You already get one email a week."
         for word, wish in (("more", self._with_more), ("less", self._with_less)):
             topic = self.context.known_topics.get(request.query_params.get(word, ""))

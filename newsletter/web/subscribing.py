@@ -206,7 +206,7 @@ class SubscribePages:
         if reader.status != "confirmed":
             return ()
         paused = is_paused(reader.subscriber, self.context.today(reader))
-        weekly = (reader.subscriber.cadence or self.context.default_schedule.cadence) == "weekly"
+        weekly = self.context.is_weekly(reader)
         return ([] if weekly else ["weekly"]) + ([] if paused else ["pause"])
 
     def unsubscribe_one_click(self, request: Request) -> Response:
