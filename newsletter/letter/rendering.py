@@ -127,9 +127,7 @@ def render_issue(
     views = _view_papers(issue, trends)
     papers = [_render_paper(view, templates, context) if view else _NOTHING for view in views]
     corrections = [correction_view(correction) for correction in issue.corrections]
-    topics = [topic.name for topic in issue.topics]
-    names = list(dict.fromkeys([TOP, TOP_TEN, *topics, OTHER, BY_FILTER]))
-    day = longdate(issue.day)
+    names, day = _section_names(issue), longdate(issue.day)
     fragments = IssueFragments(
         publication=publication,
         day=issue.day,
@@ -154,6 +152,12 @@ def render_issue(
     )
     errors = [(paper.key, done.error) for paper, done in zip(issue.papers, papers, strict=True)]
     return fragments, tuple((key, error) for key, error in errors if error)
+
+
+def _section_names(issue: Issue) -> list[str]:
+    """Every heading that a letter of the issue may have, each once."""
+    topics = [topic.name for topic in issue.topics]
+    return list(dict.fromkeys([TOP, TOP_TEN, *topics, OTHER, BY_FILTER]))
 
 
 def _view_papers(issue: Issue, trends: Mapping[int, str]) -> list[PaperView | None]:
