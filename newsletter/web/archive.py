@@ -135,18 +135,17 @@ class ArchivePages:
         cache = self.context.page_cache
 
         def render() -> str:
-            topics = cache.topics_of(paper)
+            topics, view = cache.topics_of(paper), paper_view(paper.item)
             authors = [tex_to_unicode(name) for name in paper.item.authors]
             return self.context.templates.render(
                 "paper.html",
-                entry=paper_entry(paper, "full"),
+                entry=PaperEntry(paper.key, view, view.summaries["full"]),
                 item=paper.item,
-                details=paper_view(paper.item),
                 authors=authors,
                 unnamed=max((paper.item.author_count or 0) - len(authors), 0),
                 most=AUTHORS_SHOWN,
                 topics=topics,
-                related=cache.related(paper, topics),
+                related=cache.related(paper.key, view.title, topics),
                 days=[each.day for each in cache.published() if contains(each, paper)],
             )
 

@@ -193,10 +193,9 @@ class PageCache:
         masks = (matching.best, matching.topics)
         return tuple(dict.fromkeys(name for found in masks for name, mask in found.items() if mask))
 
-    def related(self, paper: Paper, its_topics: Collection[str]) -> tuple[TitledPaper, ...]:
-        """Papers of the last issues that are like this one."""
-        title = paper_view(paper.item).title
-        return self.papers_to_relate().find(paper.key, title, its_topics, RELATED)
+    def related(self, key: str, title: str, its_topics: Collection[str]) -> tuple[TitledPaper, ...]:
+        """Papers of the last issues that are like the one with this key and title."""
+        return self.papers_to_relate().find(key, title, its_topics, RELATED)
 
     def papers_to_relate(self) -> RelatedPapers:
         """The papers of the last issues, ready to be compared with one."""
@@ -211,7 +210,7 @@ class PageCache:
     def _titled_papers(self) -> RelatedPapers:
         papers = (
             TitledPaper(entry.key, entry.view.title, section.name)
-            for issue in map(self.public_issue, self.published()[:RECENT])
+            for issue in self.recent_issues()
             for section in issue.blocks
             for entry in section.entries
         )
@@ -283,7 +282,7 @@ class PageCache:
         """The papers new in an issue, by topic."""
         numbers = range(published.after + 1, published.cutoff + 1)
         papers = self._publisher.store.papers_by_number(numbers)
-        issue = self._compose([each for each in papers if is_new(each, published)], published)
+        issue = self._compose([each for each in papers if contains(published, each)], published)
         matching = topics.match_issue(issue, (), self._publisher.matcher)
         entries = [*map(paper_entry, issue.papers)]
         without = (1 << len(entries)) - 1 & ~reduce(or_, matching.topics.values(), 0)
@@ -311,11 +310,6 @@ def _shown_reasons(section: Section) -> Iterable[str]:
     return (shown_reason(reason, leads=section.leads) for reason in section.because)
 
 
-def is_new(paper: Paper, published: PublishedIssue) -> bool:
-    """Whether no earlier issue had the paper, under another name either."""
-    return not paper.muted and (paper.group == paper.number or paper.group > published.after)
-
-
 def contains(published: PublishedIssue, paper: Paper) -> bool:
-    """Whether an issue has the paper as a new one, be it under another name."""
+    """Whether an issue has the paper as a new one: no earlier one had it, under any name."""
     return not paper.muted and published.after < paper.group <= published.cutoff

@@ -25,14 +25,15 @@ WORDS: Mapping[int, tuple[str, str]] = {
 }
 """For each status the title of its page, and what the page says if nothing says more."""
 
-BROKEN = 503  # the status whose words stand for every other fault of ours
+BROKEN = 503  # the status whose words stand for every other fault of ours, from 500 on
 
 Handler = Callable[[Request, Exception], Response]
 
 
 def problem_page(templates: PageTemplates, status: int, problem: str = "") -> Response:
     """The page of a status; without words about this ``problem`` it has the status's own."""
-    title, usual = WORDS.get(status, WORDS[BROKEN if status > BROKEN else 400])
+    is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    title, usual = WORDS.get(status, WORDS[BROKEN if is_ours else 400])
     return templates.page("problem", status, title=title, problem=problem or usual)
 
 
@@ -58,8 +59,7 @@ def exception_handlers(templates: PageTemplates) -> Mapping[Any, Handler]:
         return problem_page(templates, BROKEN)
 
     def broken(_request: Request, _error: Exception) -> Response:
-        title, usual = WORDS[BROKEN]
-        return templates.page("problem", 500, title=title, problem=usual)
+        return problem_page(templates, HTTPStatus.INTERNAL_SERVER_ERROR)
 
     return {
         TokenError: bad_link,

@@ -170,9 +170,10 @@ class PaperQueries(Queries, Papers):
 
     @override
     def new_in(self, issue: PublishedIssue, *, first: int) -> tuple[int, tuple[Paper, ...]]:
-        no_earlier = (PAPERS.group == PAPERS.number) | (PAPERS.group > issue.after)
         query = sa.select(PAPERS.number, PAPERS.group).where(
-            PAPERS.number.between(issue.after + 1, issue.cutoff), ~PAPERS.muted, no_earlier
+            PAPERS.number.between(issue.after + 1, issue.cutoff),
+            PAPERS.group > issue.after,
+            ~PAPERS.muted,
         )
         waves = sa.select(schema.waves.c.numbers).join(schema.issues)
         last = waves.where(schema.issues.c.day == issue.day).order_by(schema.waves.c.id.desc())

@@ -9,7 +9,7 @@ from newsletter.letter.views import paper_view
 from newsletter.model import Paper, PublishedIssue
 from newsletter.web.api.calls import ApiError, Call
 from newsletter.web.forms import number_of
-from newsletter.web.page_cache import is_new
+from newsletter.web.page_cache import contains
 
 ISSUES, MOST_ISSUES = 20, 100
 PAPERS, MOST_PAPERS = 100, 500
@@ -56,7 +56,7 @@ def _papers(call: Call, published: PublishedIssue) -> list[Paper]:
         raise ApiError(422, "after: write a number, as `next` has it.")
     numbers = range(max(first, published.after) + 1, published.cutoff + 1)
     papers = call.context.publisher.store.papers_by_number(numbers)
-    return [paper for paper in papers if is_new(paper, published)]
+    return [paper for paper in papers if contains(published, paper)]
 
 
 def _day(text: str, status: int = 404) -> date:
