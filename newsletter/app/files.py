@@ -6,11 +6,17 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from newsletter.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from newsletter.meaning import Engine
 
 OWN_FOLDER = ".newsletter"
 """The folder beside the configuration in which the newsletter keeps its own files by default."""
@@ -142,3 +148,13 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+@cache
+def load_engine() -> "Engine":
+    """The engine that compares meanings, once for all newsletters of a process."""
+    from newsletter.meaning import Engine, VectorTable  # noqa: PLC0415 - imports numpy
+
+    return Engine(
+        VectorTable.load(files("newsletter").joinpath("data", "meaning.npz").read_bytes())
+    )

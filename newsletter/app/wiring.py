@@ -16,6 +16,7 @@ from newsletter.app.clock import SystemClock
 from newsletter.app.files import (
     OWN_FOLDER,
     STATE_VARIABLE,
+    load_engine,
     made_state_folder,
     read_file,
     remedy,
@@ -33,7 +34,7 @@ from newsletter.config.subscribers import read_subscribers
 from newsletter.letter.links import Keyring
 from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import ListedReader, Reader, Subscriber
-from newsletter.papers.matching import RulesMatcher
+from newsletter.papers.meanings import MeaningMatcher
 from newsletter.papers.topics import present_names
 from newsletter.ports import Clock, RunLock, Source, Transport
 from newsletter.publisher.publisher import Publisher
@@ -227,7 +228,7 @@ class App:
             templates=self.templates,
             sources=self.sources,
             store=store,
-            matcher=RulesMatcher(),
+            matcher=MeaningMatcher(load_engine),
             clock=self.clock,
             in_doubt=self.settings.issue.in_doubt,
             canary=self.settings.issue.first_readers,

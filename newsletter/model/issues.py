@@ -1,7 +1,7 @@
 """The day's issue, each reader's edition of it, and the letter that shows it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from email.utils import parseaddr
 
@@ -65,6 +65,33 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
+class WishMasks:
+    """The papers that a wish in plain words finds, as bitmasks.
+
+    ``normal``, ``strict`` and ``broad`` are the modes of which a reader chooses one. ``strong`` has
+    the papers that are more probably right than not, ``likely`` those and the next best: they say
+    what comes first.
+    """
+
+    normal: int
+    strict: int
+    broad: int
+    strong: int
+    likely: int
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What a matcher finds: for each term the papers, and for each wish how sure it is of them.
+
+    A wish is a term that asks for a meaning; ``terms`` has its normal mode.
+    """
+
+    terms: Mapping[Term, int]
+    wishes: Mapping[Term, WishMasks]
+
+
+@dataclass(frozen=True, slots=True)
 class Matching:
     """Which papers of an issue match topics and terms, as bitmasks: bit *i* is paper *i*.
 
@@ -74,6 +101,7 @@ class Matching:
         because: for a topic and a paper, the rule that put the paper there.
         terms: for each term of any topic or filter, the papers it occurs in.
         upvotes: each paper's upvotes; None where its sources do not count them.
+        wishes: for each term that asks for a meaning, how sure its papers are.
     """
 
     topics: Mapping[str, int]
@@ -81,6 +109,7 @@ class Matching:
     because: Mapping[tuple[str, int], str]
     terms: Mapping[Term, int]
     upvotes: tuple[int | None, ...]
+    wishes: Mapping[Term, WishMasks] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from newsletter.model.cadences import Cadence
 from newsletter.model.closed_sets import complete
 
 Field = Literal["text", "title", "author", "org", "category", "keyword", "about"]
-"""Where a term must occur; ``text`` is title and abstract. ``about`` asks for a meaning; a matcher
-that knows only words looks for its words in title and abstract."""
+"""Where a term must occur; ``text`` is title and abstract. ``about`` asks for a meaning."""
 
 Summary = Literal["short", "brief", "full", "titles"]
 """How much of each abstract a reader wants; ``brief`` is the source's own sentence in its place."""
@@ -74,7 +73,7 @@ class Topic:
     """A subject that papers are grouped by.
 
     A paper belongs to it if any of ``any``, ``categories`` or ``about`` matches, and none of
-    ``none`` does. Readers who follow one of the names in ``formerly`` follow it.
+    ``none`` does; with ``phrases`` its meaning decides. Readers of ``formerly`` names follow it.
     """
 
     name: str
@@ -83,6 +82,7 @@ class Topic:
     categories: tuple[str, ...] = ()
     about: str = ""
     formerly: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from functools import lru_cache
 import ahocorasick
 from typing_extensions import override
 
-from newsletter.model import Expression, Field, Item, Not, Rule, Term
+from newsletter.model import Expression, Field, Item, Matches, Not, Rule, Term, Topic
 from newsletter.ports import Matcher
 from newsletter.text import (
     find_written,
@@ -29,7 +29,25 @@ class RulesMatcher(Matcher):
     """Compares words in any spelling, without regard to meaning."""
 
     @override
+    def match(self, items: Sequence[Item], terms: Collection[Term]) -> Matches:
+        return Matches(self.masks(items, terms), {})
+
+    @override
+    def closeness(
+        self, items: Sequence[Item], topics: Sequence[Topic]
+    ) -> Mapping[str, Sequence[float]]:
+        return {}
+
+    @override
+    def evidence(self, items: Sequence[Item], index: int, wish: Term) -> str:
+        return ""
+
+    @override
+    def misunderstood(self, wish: str) -> str:
+        return ""
+
     def masks(self, items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
+        """For each term, the items in which it occurs, as a bitmask: bit *i* is ``items[i]``."""
         masks = dict.fromkeys(terms, 0)
         automata = _build_automata(terms)
         for index, item in enumerate(items):

@@ -5,10 +5,10 @@ from dataclasses import replace
 from itertools import chain
 from operator import itemgetter
 
-from newsletter.model import Filter, Issue, Matching, Rule, Term, Topic
+from newsletter.model import All, Filter, Issue, Matching, Rule, Term, Topic
 from newsletter.papers.filters import evaluate, iter_terms
 from newsletter.ports import Matcher
-from newsletter.text import fold
+from newsletter.text import fold, word_text
 
 FEW_BITS = 16  # are found fastest one by one
 
@@ -22,7 +22,8 @@ def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Ma
     """Match an issue's papers with its topics and with all these filters, in one pass."""
     items = [paper.item for paper in issue.papers]
     terms = dict.fromkeys(chain(_topic_terms(issue.topics), _filter_terms(filters)))
-    occurrences = matcher.masks(items, tuple(terms))
+    found = matcher.match(items, tuple(terms))
+    occurrences = found.terms
     all_papers = (1 << len(items)) - 1
     members = {topic.name: _members(topic, occurrences, all_papers) for topic in issue.topics}
     matches = {
@@ -36,6 +37,7 @@ def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Ma
         because={key: max(rules, key=itemgetter(0))[1] for key, rules in matches.items()},
         terms=occurrences,
         upvotes=tuple(item.upvotes for item in items),
+        wishes=found.wishes,
     )
 
 
@@ -46,8 +48,12 @@ def extend_matching(
     missing = dict.fromkeys(term for term in _filter_terms(filters) if term not in matching.terms)
     if not missing:
         return matching
-    occurrences = matcher.masks([paper.item for paper in issue.papers], tuple(missing))
-    return replace(matching, terms={**matching.terms, **occurrences})
+    found = matcher.match([paper.item for paper in issue.papers], tuple(missing))
+    return replace(
+        matching,
+        terms={**matching.terms, **found.terms},
+        wishes={**matching.wishes, **found.wishes},
+    )
 
 
 def present_names(topics: Iterable[Topic]) -> Mapping[str, str]:
@@ -125,7 +131,8 @@ def _filter_terms(filters: Iterable[Filter]) -> Iterator[Term]:
 def _including_rules(topic: Topic) -> tuple[Rule, ...]:
     """The rules that put a paper into a topic; its categories and description are rules too."""
     categories = (Rule(name, Term("category", fold(name))) for name in topic.categories)
-    about = [Rule(topic.about, Term("about", fold(topic.about)))] if topic.about else []
+    words = [word for word in word_text(topic.about).split() if word[-1].isalnum()]
+    about = [Rule(topic.about, All(tuple(Term("text", word) for word in words)))] if words else []
     return (*topic.any, *categories, *about)
 
 

@@ -4,7 +4,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from datetime import datetime
 from typing import Protocol
 
-from newsletter.model import Calendar, Item, Letter, Listing, ListRequest, Outcome, Term
+from newsletter.model import (
+    Calendar,
+    Item,
+    Letter,
+    Listing,
+    ListRequest,
+    Matches,
+    Outcome,
+    Term,
+    Topic,
+)
 
 
 class Clock(Protocol):
@@ -44,10 +54,27 @@ class Source(Protocol):
 
 
 class Matcher(Protocol):
-    """Finds the items that terms occur in."""
+    """Finds the items that terms occur in, or that have the meaning they ask for."""
 
-    def masks(self, items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
-        """For each term, the items in which it occurs, as a bitmask: bit *i* is ``items[i]``."""
+    def match(self, items: Sequence[Item], terms: Collection[Term]) -> Matches:
+        """For each term the items that it finds, as a bitmask: bit *i* is ``items[i]``."""
+
+    def closeness(
+        self, items: Sequence[Item], topics: Sequence[Topic]
+    ) -> Mapping[str, Sequence[float]]:
+        """For each topic that has phrases, how close each item is to its meaning, as log odds.
+
+        Empty if the matcher knows words only.
+        """
+
+    def evidence(self, items: Sequence[Item], index: int, wish: Term) -> str:
+        """Why a term that asks for a meaning finds one of the items, in words.
+
+        Empty if the matcher knows words only.
+        """
+
+    def misunderstood(self, wish: str) -> str:
+        """What is wrong with a wish in plain words, for its reader; empty if nothing is."""
 
 
 Mark = Callable[[Letter], Awaitable[bool]]

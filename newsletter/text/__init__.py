@@ -19,6 +19,7 @@ from newsletter.text.words import (
     name_phrases,
     name_text,
     phrases,
+    spell_letters,
     word_text,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "phrases",
     "short_title",
     "shorten",
+    "spell_letters",
     "split_sentences",
     "strip_markup",
     "tex_to_unicode",

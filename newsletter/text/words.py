@@ -106,10 +106,14 @@ def literal_text(text: str) -> str:
 @lru_cache(maxsize=4096)
 def word_text(text: str) -> str:
     """The text as words for comparing: `` chain of thought `` for ``Chains-of-Thought``."""
-    if not text.isascii():
-        text = _GREEK_ALONE.sub(_greek_name, fold_letters(text))
+    text = spell_letters(text)
     tokens = text.replace(", ", " , ").replace(". ", " . ").split()  # fewer are different then
     return f" {' '.join(filter(None, map(_fold_token, tokens)))} "
+
+
+def spell_letters(text: str) -> str:
+    """The text as :func:`fold_letters` has it, and single Greek letters by their names."""
+    return text if text.isascii() else _GREEK_ALONE.sub(_greek_name, fold_letters(text))
 
 
 def _greek_name(letter: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
 """An unexpected exception stops one reader, source, paper or letter, and is named everywhere."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -16,7 +16,7 @@ from newsletter.app.wiring import App, open_app
 from newsletter.delivery.delivering import DeliveryRun
 from newsletter.delivery.store_wait import StoreWait
 from newsletter.doctor.checks import examine
-from newsletter.model import Claim, Counts, Envelope, Item, Subscriber, Term
+from newsletter.model import Claim, Counts, Envelope, Item, Matches, Subscriber, Term
 from newsletter.papers.matching import RulesMatcher
 from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
@@ -41,12 +41,12 @@ class BrokenMatcher(RulesMatcher):
         self.term, self.title = term, title
 
     @override
-    def masks(self, items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
+    def match(self, items: Sequence[Item], terms: Collection[Term]) -> Matches:
         if any(term.text == self.term for term in terms):
             raise KeyError(self.term)
         if any(item.title == self.title for item in items):
             raise KeyError(self.title)
-        return super().masks(items, terms)
+        return super().match(items, terms)
 
 
 @dataclass

@@ -2,14 +2,23 @@
 
 import threading
 from array import array
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import pytest
 from typing_extensions import override
 
-from newsletter.model import Accepted, Filter, Item, PlannedEdition, Reader, Subscriber, Term
+from newsletter.model import (
+    Accepted,
+    Filter,
+    Item,
+    Matches,
+    PlannedEdition,
+    Reader,
+    Subscriber,
+    Term,
+)
 from newsletter.papers.filters import parse_rule
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Store
@@ -61,11 +70,11 @@ class Meanwhile(RulesMatcher):
         self.work, self.times = work, 0
 
     @override
-    def masks(self, items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
+    def match(self, items: Sequence[Item], terms: Collection[Term]) -> Matches:
         self.times += 1
         if self.times == 2:
             self.work()
-        return super().masks(items, terms)
+        return super().match(items, terms)
 
 
 def send_open(store: Store, day: date = DAY) -> None:

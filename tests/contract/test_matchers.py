@@ -1,13 +1,15 @@
 # ruff: noqa: RUF001 - characters that look alike are the subject here
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import newsletter.papers
+from newsletter.app.files import load_engine
 from newsletter.model import Field, Item, Term
 from newsletter.papers.matching import RulesMatcher
+from newsletter.papers.meanings import MeaningMatcher
 from newsletter.ports import Matcher
 from newsletter.text import clean, phrases, word_text
 from tests.support.adapters import implementations
@@ -29,7 +31,7 @@ MATCHERS: tuple[Matcher, ...] = (RulesMatcher(),)
 
 def masks(items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
     """The items in which the terms occur, on which all matchers must agree."""
-    first, *others = (matcher.masks(items, terms) for matcher in MATCHERS)
+    first, *others = (matcher.match(items, terms).terms for matcher in MATCHERS)
     assert all(other == first for other in others)
     return first
 
@@ -94,13 +96,20 @@ def test_term_matches_whole_words_of_its_field_only(field: Field, text: str) -> 
     assert not occurs(field, text)
 
 
+MADE: Mapping[type[Matcher], Callable[[], Matcher]] = {
+    RulesMatcher: RulesMatcher,
+    MeaningMatcher: lambda: MeaningMatcher(load_engine),
+}
+"""How each kind of matcher is made."""
+
+
 @pytest.mark.parametrize("kind", implementations(Matcher, newsletter.papers))
 def test_every_matcher_gives_every_term_a_bit_per_item(kind: type[Matcher]) -> None:
     items = [item("LoRA"), item("speech"), item("LoRA and speech")]
     lora, speech, none = (Term("text", text) for text in ("lora", "speech", "none"))
-    found = kind().masks(items, [lora, speech, none])
+    found = MADE[kind]().match(items, [lora, speech, none]).terms
     assert found == {lora: 0b101, speech: 0b110, none: 0}
-    assert kind().masks(items, []) == {}
+    assert MADE[kind]().match(items, []).terms == {}
 
 
 PLAIN = st.lists(st.text("ab+.", min_size=1, max_size=4), max_size=4).map(" ".join)

@@ -1,0 +1,81 @@
+"""Wishes in plain words, taken apart: what is wanted, and what is not."""
+
+import re
+from dataclasses import dataclass
+
+from newsletter.errors import FilterError
+from newsletter.meaning.stems import plain, telling_stems
+
+MAX_PARTS = 40  # of one wish; what follows counts for the wish as a whole only
+
+_ENDS = re.compile(r"[,;:!?()\[\]\n，、；：！？（）。]|\.(?=\s|$)")  # noqa: RUF001 - signs of Chinese
+_LEAD_IN = re.compile(
+    r"\W*(?:(?:please|hi|hello)\b\W*)*"
+    r"(?:(?:i(?:['’]m| am)?|we(?:['’]re| are)?|my|our)\b(?:\s+(?:also|mainly|mostly|currently|"  # noqa: RUF001 - an apostrophe
+    r"especially|really))*\s+(?:work(?:ing)? (?:on|in|with)|interested in|interests? (?:is|are)|"
+    r"research(?:ing)?(?: interests?)? (?:is|are|on|in)?(?: on| in)?|study(?:ing)?|"
+    r"(?:would )?(?:want|like|love|care|need)(?: to)?(?: (?:read|see|about|know|follow))*|"
+    r"looking for|following|read(?:ing)?)\b\s*)?"
+    r"(?:(?:show me|send me|give me|looking for|interested in|research on|work on)\b\s*)?"
+    r"(?:(?:any|all|some|new|recent|the latest|more)\b\s*)?"
+    r"(?:(?:(?:papers?|articles?|research|work|works|everything|anything|studies)\b\s*)"
+    r"(?:(?:that (?:is|are) |which (?:is|are) )?(?:on|about|in|of|into|with|for)\b\s*)+)?"
+    r"(?:about\b\s*)?",
+    re.IGNORECASE,
+)
+_UNWANTED = re.compile(
+    r"\s*(?:but|and|or)?\s*\b(?:not|no|nothing|without|except|excluding|never|"
+    r"(?:do not|don['’]?t) (?:want|like|care)(?: for)?)\b\s*"  # noqa: RUF001 - an apostrophe
+    r"(?:for|about|on|with|any(?:thing)?\b)?\s*",
+    re.IGNORECASE,
+)
+_TURN = re.compile(
+    r"\b(?:but|and)\s+(?=(?:not|no|nothing|without|except|excluding)\b)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a reader wrote, and its parts: the ``wanted`` ones and the ``unwanted`` ones."""
+
+    text: str
+    wanted: tuple[str, ...]
+    unwanted: tuple[str, ...]
+
+
+def parse_wish(text: str) -> Wish:
+    """Take a wish apart at its punctuation; "not" counts where a part begins with it.
+
+    Words that only lead in ("I work on") are left out.
+
+    Raises:
+        FilterError: the text has no words to look for; the message says which kind it has.
+    """
+    wanted, unwanted = list[str](), list[str]()
+    for written in _ENDS.split(text):
+        for part in _TURN.split(written):
+            negation = _UNWANTED.match(part)
+            bare = part[negation.end() :] if negation else part[_lead_in(part) :]
+            bare = " ".join(bare.split())
+            if telling_stems(plain(bare)):
+                (unwanted if negation else wanted).append(bare)
+    if not wanted:
+        raise FilterError(_why_nothing(text, unwanted), text=text, column=0)
+    return Wish(text, tuple(wanted[:MAX_PARTS]), tuple(unwanted[:MAX_PARTS]))
+
+
+def _lead_in(part: str) -> int:
+    """Where the part itself begins."""
+    found = _LEAD_IN.match(part)
+    return found.end() if found else 0
+
+
+def _why_nothing(text: str, unwanted: list[str]) -> str:
+    if unwanted:
+        return "this says only what you do not want; write first what you want"
+    if any(character.isalpha() and not character.isascii() for character in text):
+        return (
+            "plain words are understood in English only; write the wish in English, or leave out "
+            "“about:” to look for these very words"
+        )
+    return "this has no word to look for; write what the papers are about"

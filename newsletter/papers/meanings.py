@@ -1,0 +1,91 @@
+"""Matching by meaning: wishes in plain words beside the rules of words."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import is_
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from newsletter.errors import FilterError
+from newsletter.model import Item, Matches, Term, Topic, WishMasks
+from newsletter.papers.matching import RulesMatcher
+from newsletter.ports import Matcher
+from newsletter.text import tex_to_unicode
+
+if TYPE_CHECKING:
+    from newsletter.meaning import Engine, PaperSignals
+
+_NOTHING = WishMasks(0, 0, 0, 0, 0)
+
+READINGS = 3  # kept: those of the issue, of the last one for pages, and of one more
+
+KNOWN_WORDS = 0.5  # of a wish's words, at least; with fewer its meaning is a guess
+
+
+class MeaningMatcher(Matcher):
+    """Finds terms by their words, and what ``about:`` asks for by meaning.
+
+    ``load`` makes the engine when the first meaning is asked for: its table takes a fifth of a
+    second, which a command that matches nothing must not spend.
+    """
+
+    def __init__(self, load: Callable[[], "Engine"]) -> None:
+        self._load = load
+        self._rules = RulesMatcher()
+        self._read: list[tuple[Sequence[Item], PaperSignals]] = []
+
+    @override
+    def match(self, items: Sequence[Item], terms: Collection[Term]) -> Matches:
+        wishes = [term for term in terms if term.field == "about"]
+        others = [term for term in terms if term.field != "about"]
+        found = self._find(items, wishes) if wishes else {}
+        normal = {term: masks.normal for term, masks in found.items()}
+        return Matches({**self._rules.masks(items, others), **normal}, found)
+
+    def _find(self, items: Sequence[Item], wishes: Sequence[Term]) -> Mapping[Term, WishMasks]:
+        """The papers of each wish; of one that cannot be understood, none."""
+        understood = [wish for wish in wishes if not self._error(wish.text)]
+        found = self._load().find(self._signals(items), [wish.text for wish in understood])
+        return dict.fromkeys(wishes, _NOTHING) | dict(zip(understood, found, strict=True))
+
+    @override
+    def closeness(
+        self, items: Sequence[Item], topics: Sequence[Topic]
+    ) -> Mapping[str, Sequence[float]]:
+        decided = [topic for topic in topics if topic.phrases]
+        if not decided:
+            return {}
+        described = [(topic.name, (topic.about, *topic.phrases)) for topic in decided]
+        close = self._load().topic_closeness(self._signals(items), described)
+        return {topic.name: row.tolist() for topic, row in zip(decided, close, strict=True)}
+
+    @override
+    def evidence(self, items: Sequence[Item], index: int, wish: Term) -> str:
+        return self._load().evidence(self._signals(items), index, wish.text)
+
+    @override
+    def misunderstood(self, wish: str) -> str:
+        if error := self._error(wish):
+            return error
+        known, asked = self._load().known_words(wish)
+        if known >= KNOWN_WORDS * asked:
+            return ""
+        return f"I know {known} of these {asked} words; write the wish in English, in other words"
+
+    def _error(self, wish: str) -> str:
+        try:
+            self._load().prepare(wish)
+        except FilterError as error:
+            return error.reason
+        return ""
+
+    def _signals(self, items: Sequence[Item]) -> "PaperSignals":
+        """The reading of these items, made once: the same ones are asked about for every reader."""
+        for known, signals in self._read:
+            if len(known) == len(items) and all(map(is_, known, items)):
+                return signals
+        from newsletter.meaning import PaperText  # noqa: PLC0415 - imports numpy
+
+        read = [PaperText(tex_to_unicode(i.title), tex_to_unicode(i.abstract)) for i in items]
+        self._read = [(tuple(items), self._load().read(read)), *self._read][:READINGS]
+        return self._read[0][1]

@@ -1,0 +1,91 @@
+"""Wishes in plain words, with the vector table that the package has."""
+
+import pytest
+
+from newsletter.app.files import load_engine
+from newsletter.errors import FilterError
+from newsletter.meaning import PaperSignals, PaperText, Wish, parse_wish, score
+
+PAPERS = (
+    PaperText(
+        "Evicting the KV Cache of Long Contexts",
+        "We compress the key-value cache of transformers by evicting entries. Memory halves.",
+    ),
+    PaperText(
+        "Sparse MoE Layers with Balanced Routers",
+        "A router sends each token to two experts. We balance the load of MoE layers in training.",
+    ),
+    PaperText(
+        "Streaming Speech Recognition on Phones",
+        "We recognise spoken words on a phone with a small acoustic model.",
+    ),
+    PaperText(
+        "A Census of Dwarf Galaxies",
+        "We count faint satellites of the Milky Way in a deep survey of the southern sky.",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def signals() -> PaperSignals:
+    return load_engine().read(PAPERS)
+
+
+def best(signals: PaperSignals, wish: str) -> int:
+    """The paper that comes first for a wish."""
+    return int(score(signals, [load_engine().prepare(wish)])[0].argmax())
+
+
+@pytest.mark.parametrize(
+    ("wish", "paper"),
+    [
+        ("KV cache compression", 0),
+        ("mixture-of-experts routing", 1),
+        ("automatic transcription of audio", 2),
+        ("small galaxies near our own", 3),
+    ],
+)
+def test_wish_finds_paper_in_other_words(signals: PaperSignals, wish: str, paper: int) -> None:
+    assert best(signals, wish) == paper
+
+
+def test_unwanted_paper_is_not_found(signals: PaperSignals) -> None:
+    wish = "models on phones, speech recognition"
+    (masks, without) = load_engine().find(signals, [wish, "models on phones, not speech"])
+    assert masks.broad >> 2 & 1
+    assert not without.broad >> 2 & 1
+
+
+def test_wish_is_the_same_beside_others(signals: PaperSignals) -> None:
+    engine = load_engine()
+    others = [f"KV cache {number}" for number in range(50)]
+    alone = engine.find(signals, ["MoE routers, not galaxies"])
+    assert engine.find(signals, [*others, "MoE routers, not galaxies"])[-1:] == alone
+
+
+def test_evidence_names_the_other_form(signals: PaperSignals) -> None:
+    said = load_engine().evidence(signals, 1, "mixture of experts")
+    assert said == "“mixture of experts”: the paper says “MoE”"
+
+
+def test_evidence_names_the_title(signals: PaperSignals) -> None:
+    assert load_engine().evidence(signals, 0, "KV cache") == "“KV cache”: in the title"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "unwanted"),
+    [
+        ("medical imaging, not speech", ("medical imaging",), ("speech",)),
+        ("routing but not quantization", ("routing",), ("quantization",)),
+        ("I work on KV caches. No vision!", ("KV caches",), ("vision",)),
+        ("learning without labels", ("learning without labels",), ()),
+    ],
+)
+def test_wish_is_taken_apart(text: str, wanted: tuple[str, ...], unwanted: tuple[str, ...]) -> None:
+    assert parse_wish(text) == Wish(text, wanted, unwanted)
+
+
+@pytest.mark.parametrize("text", ["", "not speech", "机器学习", "the of"])
+def test_wish_without_words_is_refused(text: str) -> None:
+    with pytest.raises(FilterError):
+        parse_wish(text)
