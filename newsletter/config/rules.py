@@ -5,32 +5,38 @@ from collections.abc import Collection, Iterator
 from newsletter.config.fields import pointed
 from newsletter.config.yaml_file import Document, SettingPath, Value
 from newsletter.errors import ConfigurationError, FilterError
-from newsletter.papers.advice import Advice, advise, not_given
+from newsletter.model import Advice
+from newsletter.papers.advice import advise, not_given
+from newsletter.ports import Matcher
 
 _RULES = {"topics": ("any", "none"), "subscribers": ("include", "exclude")}
 """The lists of rules that an entry of each section has."""
 
 
 def check_rules(
-    document: Document, fields: Collection[str], *, certain: bool = False
+    document: Document,
+    fields: Collection[str],
+    matcher: Matcher | None = None,
+    *,
+    certain: bool = False,
 ) -> list[ConfigurationError]:
     """The advice on every rule of a file, with its line; with ``certain`` only on dead rules.
 
-    ``fields`` are those that the newsletter's sources give. Rules that cannot be parsed are left
-    out, because validation reports them.
+    ``fields`` are those that the newsletter's sources give; the ``matcher`` judges wishes in plain
+    words. Rules that cannot be parsed are left out, because validation reports them.
     """
     return [
         document.error_at(path, pointed(advice.problem, text, advice.column))
         for path, text in _rules(document)
-        for advice in rule_advice(text, fields)
+        for advice in rule_advice(text, fields, matcher)
         if advice.certain or not certain
     ] + ([] if certain or "category" in fields else [*_dead_categories(document)])
 
 
-def rule_advice(text: str, fields: Collection[str]) -> list[Advice]:
+def rule_advice(text: str, fields: Collection[str], matcher: Matcher | None = None) -> list[Advice]:
     """The advice on a rule; none if it cannot be parsed."""
     try:
-        return advise(text, fields)
+        return advise(text, fields, matcher)
     except FilterError:
         return []
 

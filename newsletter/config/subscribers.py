@@ -39,6 +39,7 @@ from newsletter.model import (
 )
 from newsletter.model.closed_sets import complete
 from newsletter.papers.filters import parse_rule
+from newsletter.ports import Matcher
 from newsletter.readers.erasing import is_alias
 from newsletter.text import clean
 
@@ -162,22 +163,28 @@ def read_subscribers(
     return _validate_document(load(source, file, environment), topics)
 
 
-def read_entry(entry: Mapping[str, Value], topics: Collection[str]) -> ListedReader:
+def read_entry(
+    entry: Mapping[str, Value], topics: Collection[str], matcher: Matcher | None = None
+) -> ListedReader:
     """A reader from the values of one entry, given to a command or a form.
+
+    The ``matcher`` judges wishes in plain words.
 
     Raises:
         InvalidFileError: every mistake in them, and rules that can never find anything.
     """
     document = Document("", {"subscribers": [dict(entry)]}, {})
     (reader,) = _validate_document(document, topics)
-    if errors := check_rules(document, EVERY_FIELD, certain=True):
+    if errors := check_rules(document, EVERY_FIELD, matcher, certain=True):
         raise InvalidFileError(errors)
     return reader
 
 
-def subscriber_from_entry(entry: Mapping[str, Value], topics: Collection[str]) -> Subscriber:
+def subscriber_from_entry(
+    entry: Mapping[str, Value], topics: Collection[str], matcher: Matcher | None = None
+) -> Subscriber:
     """The subscriber of :func:`read_entry`."""
-    return read_entry(entry, topics).subscriber
+    return read_entry(entry, topics, matcher).subscriber
 
 
 def _validate_document(document: Document, topics: Collection[str]) -> tuple[ListedReader, ...]:

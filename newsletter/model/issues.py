@@ -92,6 +92,19 @@ class Matches:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What is wrong with a rule and what to write instead, and the place in it, from 0.
+
+    ``certain``: it can never find what it asks for; a form refuses it. Otherwise it finds
+    something, or would with another source.
+    """
+
+    problem: str
+    column: int = 0
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Matching:
     """Which papers of an issue match topics and terms, as bitmasks: bit *i* is paper *i*.
 

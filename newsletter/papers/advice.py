@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
-from newsletter.model import Field
+from newsletter.model import Advice, Field
 from newsletter.papers.filters import COMMA, iter_terms, parse_rule, read_signs, split_list
+from newsletter.ports import Matcher
 
 _GIVEN_BY: dict[Field, tuple[str, str]] = {
     "category": ("categories", "arXiv and feeds with tags"),
@@ -25,29 +25,22 @@ _CONNECTIVES = {"&": "and", "+": "and", "und": "and", "oder": "or", "nicht": "no
 _OPERATORS = re.compile(r"\|\|?|&&|[^\W_]{2,}\|[^\W_]{2,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What is wrong with a rule and what to write instead, and the place in it, from 0.
+def advise(text: str, fields: Collection[str], matcher: Matcher | None = None) -> list[Advice]:
+    """The advice on a rule that can be parsed; ``fields`` are those that the sources give.
 
-    ``certain``: it can never find what it asks for; a form refuses it. Otherwise it finds
-    something, or would with another source.
+    The ``matcher`` says what it makes of a wish in plain words; without one, nobody says.
     """
-
-    problem: str
-    column: int
-    certain: bool = True
-
-
-def advise(text: str, fields: Collection[str]) -> list[Advice]:
-    """The advice on a rule that can be parsed; ``fields`` are those that the sources give."""
     rule = parse_rule(text)
     unquoted = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), read_signs(rule.text))
     given = {*fields, "text", "title", "author", "about"}
-    dead = dict.fromkeys(t for t in iter_terms(rule.expression) if t.field not in given)
+    terms = dict.fromkeys(iter_terms(rule.expression))
+    dead = [term for term in terms if term.field not in given]
+    wishes = [term.text for term in terms if term.field == "about"]
     return [
         *(advice for word in _WORD.finditer(unquoted) for advice in _on_word(word, unquoted)),
         *(advice for phrase in _PHRASE.finditer(unquoted) for advice in _on_list(phrase)),
         *(Advice(not_given(t.field, f"“{t.field}:{t.text}”"), 0, certain=False) for t in dead),
+        *(filter(None, map(matcher.misunderstood, wishes)) if matcher else ()),
     ]
 
 

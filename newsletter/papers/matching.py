@@ -11,7 +11,7 @@ from functools import lru_cache
 import ahocorasick
 from typing_extensions import override
 
-from newsletter.model import Expression, Field, Item, Matches, Not, Rule, Term, Topic
+from newsletter.model import Advice, Expression, Field, Item, Matches, Not, Rule, Term, Topic
 from newsletter.ports import Matcher
 from newsletter.text import (
     find_written,
@@ -43,8 +43,8 @@ class RulesMatcher(Matcher):
         return ""
 
     @override
-    def misunderstood(self, wish: str) -> str:
-        return ""
+    def misunderstood(self, wish: str) -> Advice | None:
+        return None
 
     def masks(self, items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
         """For each term, the items in which it occurs, as a bitmask: bit *i* is ``items[i]``."""

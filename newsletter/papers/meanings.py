@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from newsletter.errors import FilterError
-from newsletter.model import Item, Matches, Term, Topic, WishMasks
+from newsletter.model import Advice, Item, Matches, Term, Topic, WishMasks
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Matcher
 from newsletter.text import tex_to_unicode
@@ -64,13 +64,16 @@ class MeaningMatcher(Matcher):
         return self._load().evidence(self._signals(items), index, wish.text)
 
     @override
-    def misunderstood(self, wish: str) -> str:
+    def misunderstood(self, wish: str) -> Advice | None:
         if error := self._error(wish):
-            return error
+            return Advice(error)
         known, asked = self._load().known_words(wish)
         if known >= KNOWN_WORDS * asked:
-            return ""
-        return f"I know {known} of these {asked} words; write the wish in English, in other words"
+            return None
+        problem = (
+            f"I know {known} of these {asked} words; write the wish in English, in other words"
+        )
+        return Advice(problem, certain=False)
 
     def _error(self, wish: str) -> str:
         try:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from newsletter.model import (
+    Advice,
     Calendar,
     Item,
     Letter,
@@ -73,8 +74,8 @@ class Matcher(Protocol):
         Empty if the matcher knows words only.
         """
 
-    def misunderstood(self, wish: str) -> str:
-        """What is wrong with a wish in plain words, for its reader; empty if nothing is."""
+    def misunderstood(self, wish: str) -> Advice | None:
+        """What is wrong with a wish in plain words, for its reader; None if nothing is."""
 
 
 Mark = Callable[[Letter], Awaitable[bool]]

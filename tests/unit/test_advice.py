@@ -2,8 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsletter.app.files import load_engine
 from newsletter.errors import FilterError
 from newsletter.papers.advice import advise
+from newsletter.papers.meanings import MeaningMatcher
 
 EVERY = ("category", "keyword", "org")
 
@@ -83,3 +85,19 @@ def test_advice_has_a_place_in_the_rule(text: str) -> None:
     except FilterError:
         return
     assert all(0 <= advice.column <= len(text) for advice in found)
+
+
+@pytest.mark.parametrize(
+    ("wish", "said", "certain"),
+    [
+        ("protein folding", "", False),
+        ("Sprachmodelle für medizinische Bildgebung", "words; write the wish in English", False),
+        ("大语言模型", "in English only", True),
+        ("the of and", "no word to look for", True),
+    ],
+)
+def test_wish_that_is_not_understood(wish: str, said: str, *, certain: bool) -> None:
+    found = advise(f'about: "{wish}"', EVERY, MeaningMatcher(load_engine))
+    assert [(said in each.problem, each.certain) for each in found] == [(True, certain)] * bool(
+        said
+    )
