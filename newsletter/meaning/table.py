@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +93,7 @@ class VectorTable:
         for short, long in acronyms.items():
             for each in {stem(short), *self._words_of[short]}:
                 self._acronyms_by_stem[each].append((short, " ".join(long)))
-        self._rows = lru_cache(maxsize=32_768)(self._find_rows)
+        self._rows = lru_cache(maxsize=32_768)(partial(rows_of_pieces, vectors.rows))
 
     @classmethod
     def load(cls, data: bytes) -> "VectorTable":
@@ -131,20 +131,6 @@ class VectorTable:
         shares = (1 + np.log(times)) * self._shares[rows]
         # einsum adds in a fixed order; the libraries behind @ do not promise that.
         return quantize(np.einsum("i,ij->j", shares, self._steps[rows].astype(np.float32)))
-
-    def _find_rows(self, word: str) -> tuple[int, ...]:
-        """The rows of a word's pieces, the longest first; letters of no piece are left out."""
-        rows, start = list[int](), 0
-        while start < len(word):
-            for end in range(len(word), start, -1):
-                piece = word[start:end] if start == 0 else f"##{word[start:end]}"
-                if (row := self._pieces.get(piece)) is not None:
-                    rows.append(row)
-                    start = end
-                    break
-            else:
-                start += 1
-        return tuple(rows)
 
     def stem_counts(self, text: str) -> dict[str, float]:
         """How often a text has each stem; acronyms and their words count for one another.
@@ -191,3 +177,18 @@ def quantize(vector: Floats) -> Quantized:
     steps = np.round(vector / np.float32(most / 127)).astype(np.float32)
     length = math.sqrt(float((steps.astype(np.float64) ** 2).sum()))
     return Quantized(steps, 1 / length)
+
+
+def rows_of_pieces(rows: Mapping[str, int], word: str) -> tuple[int, ...]:
+    """The rows of a word's pieces, the longest first; letters of no piece are left out."""
+    found, start = list[int](), 0
+    while start < len(word):
+        for end in range(len(word), start, -1):
+            piece = word[start:end] if start == 0 else f"##{word[start:end]}"
+            if (row := rows.get(piece)) is not None:
+                found.append(row)
+                start = end
+                break
+        else:
+            start += 1
+    return tuple(found)
