@@ -10,10 +10,14 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 from urllib.parse import urlsplit
 
+from newsletter.config.models import Matching
 from newsletter.errors import ConfigurationError
+from newsletter.papers.matching import RulesMatcher
+from newsletter.papers.meanings import MeaningMatcher
+from newsletter.ports import Matcher
 
 if TYPE_CHECKING:
     from newsletter.meaning import Engine
@@ -148,6 +152,17 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def make_matcher(matching: Matching) -> Matcher:
+    """What finds papers; it loads the engine when it is asked for a meaning."""
+    match matching:
+        case "meaning":
+            return MeaningMatcher(load_engine)
+        case "rules":
+            return RulesMatcher()
+        case other:
+            assert_never(other)
 
 
 @cache

@@ -16,8 +16,8 @@ from newsletter.app.clock import SystemClock
 from newsletter.app.files import (
     OWN_FOLDER,
     STATE_VARIABLE,
-    load_engine,
     made_state_folder,
+    make_matcher,
     read_file,
     remedy,
     store_address,
@@ -34,9 +34,8 @@ from newsletter.config.subscribers import read_subscribers
 from newsletter.letter.links import Keyring
 from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import ListedReader, Reader, Subscriber
-from newsletter.papers.meanings import MeaningMatcher
 from newsletter.papers.topics import present_names
-from newsletter.ports import Clock, RunLock, Source, Transport
+from newsletter.ports import Clock, Matcher, RunLock, Source, Transport
 from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.operating import OperatorService
@@ -171,8 +170,7 @@ class App:
         Raises:
             ConfigurationError: the file is wrong; the readers stay as they were.
         """
-        listed = self._read_subscribers()
-        sync_readers(self.store, listed, self.keyring, self.clock.now())
+        sync_readers(self.store, self._read_subscribers(), self.keyring, self.clock.now())
 
     def sync_readers(self) -> None:
         """Bring the store's readers up to date from the operator's file as it was first read."""
@@ -228,11 +226,16 @@ class App:
             templates=self.templates,
             sources=self.sources,
             store=store,
-            matcher=MeaningMatcher(load_engine),
+            matcher=self.matcher,
             clock=self.clock,
             in_doubt=self.settings.issue.in_doubt,
             canary=self.settings.issue.first_readers,
         )
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """What finds papers for filters and topics; it loads the vector table when it needs it."""
+        return make_matcher(self.settings.matching)
 
     def themed_publisher(self, theme: str) -> Publisher:
         """:attr:`unsynced_publisher` with the letter's templates of another theme.
@@ -301,8 +304,7 @@ class App:
         """
         configured = tuple(secret.get_secret_value() for secret in self.settings.secret)
         folder = self.state_path if configured else self.own_folder
-        audience = self.settings.publication.sender_email
-        return Keyring(all_secrets(folder, configured), audience)
+        return Keyring(all_secrets(folder, configured), self.settings.publication.sender_email)
 
     # -- sending and receiving -----------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from newsletter.config.subscribers import mailbox_key, read_entry
 from newsletter.errors import ConfigurationError, InvalidFileError, UsageError
 from newsletter.model import SUBSCRIBER_FIELDS, FormField, ListedReader, Reader
 from newsletter.model.zones import load_zone
-from newsletter.ports import Clock
+from newsletter.ports import Clock, Matcher
 
 OTHERS_SEE_NOTHING = 0o077
 """The umask of commands: new files and folders are their owner's alone (umask(2)).
@@ -113,15 +113,17 @@ def given_fields(options: Mapping[str, object]) -> dict[str, Any]:
 
 
 def read_options(
-    email: str, options: Mapping[str, object], topics: Collection[str]
+    email: str, options: Mapping[str, object], topics: Collection[str], matcher: Matcher
 ) -> ListedReader:
     """The reader with this address and the settings that :data:`FIELD_OPTIONS` gave.
+
+    The ``matcher`` judges wishes in plain words.
 
     Raises:
         ConfigurationError: a value is wrong; the error names its option.
     """
     try:
-        return read_entry({"email": email, **given_fields(options)}, topics)
+        return read_entry({"email": email, **given_fields(options)}, topics, matcher)
     except InvalidFileError as error:
         named = [ConfigurationError(e.problem, where=_option_at(e.where)) for e in error.errors]
         raise InvalidFileError(named) from error

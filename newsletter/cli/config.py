@@ -120,7 +120,7 @@ def _lost_topics(app: App) -> Iterator[ConfigurationError]:
 def _rule_warnings(app: App) -> Iterator[ConfigurationError]:
     for path in (app.path, app.subscribers_file):
         document = load(path.read_bytes(), path.name, app.environment)
-        yield from check_rules(document, app.settings.paper_fields)
+        yield from check_rules(document, app.settings.paper_fields, app.matcher)
 
 
 def _each_error(error: ConfigurationError) -> tuple[ConfigurationError, ...]:

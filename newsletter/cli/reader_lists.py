@@ -84,7 +84,7 @@ def add(
     A known reader's own settings stay. --overwrite replaces those that you name, after asking.
     """
     with open_app(config) as app:
-        listed = read_options(email, fields, app.known_topics)
+        listed = read_options(email, fields, app.known_topics, app.matcher)
         import_ = _Import(app, output, plan(app, [listed], again=again, overwrite=overwrite))
         if count(import_.decisions, "away"):
             advice = "if they ask to come back, pass --again"

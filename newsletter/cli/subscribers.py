@@ -126,7 +126,7 @@ def set_choices(
     with open_app(config) as app:
         reader = find_readers(app.readers(), [email])[0]
         names_known = names_to_choose(reader.subscriber.filter.topics, app.known_topics)
-        listed = read_options(reader.subscriber.email, entry, names_known)
+        listed = read_options(reader.subscriber.email, entry, names_known, app.matcher)
         unsaid = SUBSCRIBER_FIELDS.keys() - entry.keys() - names
         wanted = keep_fields(reader.subscriber, listed.subscriber, unsaid)
         changed = field_changes(reader.subscriber, wanted)

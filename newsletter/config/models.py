@@ -46,6 +46,9 @@ from newsletter.model.windows import SHORTEST_KEPT
 from newsletter.publisher.canary import Canary
 from newsletter.readers.joining import Joining, JoiningMode
 
+Matching = Literal["meaning", "rules"]
+"""How papers are matched: by meaning and by rules, or by rules alone."""
+
 
 class Schedule(Strict):
     """When readers who chose no other time get their email."""
@@ -271,6 +274,7 @@ class Settings(Strict):
     proxy: ProxyAddress | None = Field(default=None, repr=False)
     sources: tuple[Annotated[AnySource, Field(discriminator="kind")], ...] = ()
     topics: tuple[Annotated[TopicSettings, BeforeValidator(expand_name)], ...] = ()
+    matching: Matching = "meaning"
     operator: Address | None = None
     ping: PingAddress | None = None
     bounces: BouncesSettings | None = None

@@ -2,9 +2,17 @@
 
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from newsletter.model import Advice, Field
-from newsletter.papers.filters import COMMA, iter_terms, parse_rule, read_signs, split_list
+from newsletter.papers.filters import (
+    COMMA,
+    iter_terms,
+    parse_rule,
+    read_signs,
+    split_list,
+    split_wish,
+)
 from newsletter.ports import Matcher
 
 _GIVEN_BY: dict[Field, tuple[str, str]] = {
@@ -22,6 +30,7 @@ _STAR_IN_NAME = re.compile(r"[A-Za-z]\*\S*")  # A* search, C*-algebras
 _BEGINNING = re.compile(r"[^\W_]{3,}\*")
 _SIGN = re.compile(r"[-+!](?=\w{2})")
 _CONNECTIVES = {"&": "and", "+": "and", "und": "and", "oder": "or", "nicht": "not", "ou": "or"}
+_CONDITION = re.compile(r"\b(?:title|author|org|category|keyword):(?=\S)", re.IGNORECASE)
 _OPERATORS = re.compile(r"\|\|?|&&|[^\W_]{2,}\|[^\W_]{2,}")
 
 
@@ -31,17 +40,29 @@ def advise(text: str, fields: Collection[str], matcher: Matcher | None = None) -
     The ``matcher`` says what it makes of a wish in plain words; without one, nobody says.
     """
     rule = parse_rule(text)
-    unquoted = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), read_signs(rule.text))
+    conditions, wish = split_wish(rule.text)
+    unquoted = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), read_signs(conditions))
     given = {*fields, "text", "title", "author", "about"}
-    terms = dict.fromkeys(iter_terms(rule.expression))
-    dead = [term for term in terms if term.field not in given]
-    wishes = [term.text for term in terms if term.field == "about"]
+    dead = dict.fromkeys(t for t in iter_terms(rule.expression) if t.field not in given)
     return [
         *(advice for word in _WORD.finditer(unquoted) for advice in _on_word(word, unquoted)),
         *(advice for phrase in _PHRASE.finditer(unquoted) for advice in _on_list(phrase)),
         *(Advice(not_given(t.field, f"“{t.field}:{t.text}”"), 0, certain=False) for t in dead),
-        *(filter(None, map(matcher.misunderstood, wishes)) if matcher else ()),
+        *(_on_wish(wish, len(rule.text) - len(wish), matcher) if wish else ()),
     ]
+
+
+def _on_wish(wish: str, at: int, matcher: Matcher | None) -> Iterator[Advice]:
+    """The advice on what ``about:`` asks for, which begins at a place of its rule."""
+    if problem := matcher and matcher.misunderstood(wish):
+        yield replace(problem, column=at + problem.column)
+    if prefix := _CONDITION.search(wish):
+        yield Advice(
+            f"“about:” takes the rest of its line, so “{prefix[0]}” is plain words here; put it in "
+            f"front, “{prefix[0].lower()}… and about: …”, or in a rule of its own",
+            at + prefix.start(),
+            certain=False,
+        )
 
 
 def not_given(field: Field, what: str) -> str:

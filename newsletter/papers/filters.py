@@ -4,9 +4,10 @@ The grammar, loosest first; words are case-insensitive, ``and``, ``or``, ``not``
 
     or      = and ("or" and)*
     and     = operand ("and" operand)*
-    operand = "not" operand | "(" or ")" | [prefix] phrase
-    prefix  = "title:" | "author:" | "org:" | "category:" | "keyword:" | "about:"
+    operand = "not" operand | "(" or ")" | [prefix] phrase | wish
+    prefix  = "title:" | "author:" | "org:" | "category:" | "keyword:"
     phrase  = '"' anything '"' | word+
+    wish    = "about:" the rest of the line, as it is
 
 Curly, angle and corner quotes are quotes. A comma in an unquoted phrase separates alternatives;
 a single one in an author's name comes after the family name, and in an organisation's it is its.
@@ -19,6 +20,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import get_args
 
 from newsletter.errors import FilterError
@@ -51,13 +53,40 @@ def parse_rule(text: str) -> Rule:
     Raises:
         FilterError: the text is not a rule; the error has the column of the problem.
     """
+    return _parser(text).parse()
+
+
+@lru_cache(maxsize=1_024)
+def parse_stored_rule(text: str) -> Rule:
+    """The rule of a text that an earlier version may have stored: ``(about: x) and y``.
+
+    In brackets, ``about:`` asked for what stands before the closing one, and still does.
+
+    Raises:
+        FilterError: as for :func:`parse_rule`.
+    """
+    return _parser(text, stored=True).parse()
+
+
+def _parser(text: str, *, stored: bool = False) -> "_Parser":
     if len(text) > MAX_LENGTH:
+        problem = f"this filter has {len(text)} characters; {MAX_LENGTH} is the most"
         raise FilterError(
-            f"this filter has {len(text)} characters; {MAX_LENGTH} is the most. Split it in two",
-            text=text[:60] + "…",
-            column=0,
+            f"{problem}. Shorten it, or split it in two", text=text[:60] + "…", column=0
         )
-    return _Parser(clean(text)).parse()
+    return _Parser(clean(text), stored=stored)
+
+
+def split_wish(rule: str) -> tuple[str, str]:
+    """What a rule says before ``about:``, and the wish in plain words; empty if it has none.
+
+    ``rule`` is the text of a rule that :func:`parse_rule` made.
+    """
+    tokens = _Parser(rule).tokens
+    for prefix, token in pairwise(tokens):
+        if token.kind == "wish":
+            return rule[: prefix.column], token.text
+    return rule, ""
 
 
 def read_signs(text: str) -> str:
@@ -68,7 +97,7 @@ def read_signs(text: str) -> str:
 def split_list(phrase: str, field: Field) -> list[str]:
     """The alternatives that commas separate in an unquoted phrase; the phrase if it has none."""
     one_name = field in {"author", "org"} and len(COMMA.findall(phrase)) == 1
-    if one_name or field == "about":
+    if one_name:
         return [phrase]
     parts = [part.strip() for part in COMMA.split(phrase)]
     return [part for part in parts if any(map(str.isalnum, part))]
@@ -110,7 +139,7 @@ def evaluate(expression: Expression, occurrences: Mapping[Term, int], all_papers
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """``kind`` is a bracket, a reserved word, or one of prefix, quoted, word and end."""
+    """``kind`` is a bracket, a reserved word, or one of prefix, wish, quoted, word and end."""
 
     kind: str
     text: str
@@ -118,10 +147,13 @@ class _Token:
 
 
 class _Parser:
-    """Recursive descent over the tokens of one rule: a method for each line of the grammar."""
+    """Recursive descent over the tokens of one rule: a method for each line of the grammar.
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    In a ``stored`` rule ``about:`` may stand in brackets.
+    """
+
+    def __init__(self, text: str, *, stored: bool = False) -> None:
+        self.text, self.stored = text, stored
         self.tokens = [*self._tokenize(), _Token("end", "", len(text))]
         self.position = 0
         self.depth = 0
@@ -172,7 +204,7 @@ class _Parser:
     def parse_term(self) -> Expression:
         prefix = self.accept("prefix")
         field = self.field(prefix) if prefix else "text"
-        token = self.accept("quoted") or self.accept("word")
+        token = self.accept("wish") or self.accept("quoted") or self.accept("word")
         if token is None:
             raise self.missing_phrase(self.token, prefix)
         words = [token.text]
@@ -181,6 +213,8 @@ class _Parser:
         phrase = clean(" ".join(words))
         if not any(character.isalnum() for character in phrase):
             raise self.error(f"“{phrase}” has no letter or digit to look for", token.column)
+        if token.kind == "wish":
+            return Term(field, phrase)
         if token.kind == "quoted" or phrase.startswith("."):  # .NET is not the end of a sentence
             return Term(field, phrase, exact=True)
         terms = [Term(field, part) for part in split_list(phrase, field)]
@@ -225,15 +259,39 @@ class _Parser:
     def error(self, problem: str, column: int) -> FilterError:
         return FilterError(problem, text=self.text, column=column)
 
+    def _wish(self, about: _Token, rest: str, *, within: bool) -> str:
+        """What ``about:`` asks for; ``within`` brackets, only a stored rule may have it."""
+        start = len(self.text) - len(rest)
+        if not within:
+            return self.text[start:]
+        if not self.stored:
+            raise self.error(
+                "“about:” takes the rest of its line, and with it the end of this bracket; put it "
+                "last, behind the brackets: “(a or b) and about: …”",
+                about.column,
+            )
+        depth = 1
+        for place, sign in enumerate(rest):
+            depth += (sign == "(") - (sign == ")")
+            if depth == 0:
+                return self.text[start : start + place]
+        return self.text[start:]
+
     def _tokenize(self) -> Iterator[_Token]:
-        at, text = 0, read_signs(self.text)
+        at, text, depth = 0, read_signs(self.text), 0
         while (match := _TOKEN.match(text, at)) is not None:
             column = match.end() - len(match[0].lstrip())
             at = match.end()
             if match["bracket"]:
+                depth += 1 if match["bracket"] == "(" else -1
                 yield _Token(match["bracket"], match["bracket"], column)
             elif match["prefix"]:
-                yield _Token("prefix", match["prefix"].lower(), column)
+                prefix = _Token("prefix", match["prefix"].lower(), column)
+                yield prefix
+                if prefix.text == "about" and at < len(text):
+                    wish = self._wish(prefix, text[at:], within=depth > 0)
+                    yield _Token("wish", wish, at)
+                    at += len(wish)
             elif word := match["word"]:
                 kind = word.lower() if word.lower() in _RESERVED else "word"
                 yield _Token(kind, word, column)

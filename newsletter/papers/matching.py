@@ -7,6 +7,7 @@ every term, so the cost of a paper does not grow with the number of filters.
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 
 import ahocorasick
 from typing_extensions import override
@@ -23,6 +24,9 @@ from newsletter.text import (
     tex_to_unicode,
     word_text,
 )
+
+_NOT = re.compile(r"(?:^|[,;:.(]|\b(?:and|but)\b)\s*not\b(.*)", re.IGNORECASE)
+"""What begins the part of a wish that its reader does not want."""
 
 
 class RulesMatcher(Matcher):
@@ -82,15 +86,25 @@ def _phrases(term: Term) -> Sequence[str]:
         case "author":
             return name_phrases(term.text)
         case "about":
-            return [phrase for spellings in _spelled_words(term.text) for phrase in spellings]
+            words = chain.from_iterable(_spelled_words(term.text))
+            return [*chain.from_iterable(words)]
         case _:
             return phrases(term.text)
 
 
+_Words = Sequence[Sequence[str]]
+"""Words, each with its spellings."""
+
+
 @lru_cache(maxsize=1024)
-def _spelled_words(text: str) -> Sequence[Sequence[str]]:
-    """For each word of a text, its spellings."""
-    return [phrases(word) for word in word_text(text).split() if word[-1].isalnum()]
+def _spelled_words(wish: str) -> tuple[_Words, _Words]:
+    """The words that a wish asks for, and those that follow its "not"."""
+    unwanted = _NOT.search(wish)
+    texts = (wish[: unwanted.start()], unwanted[1]) if unwanted else (wish, "")
+    wanted, without = (
+        [phrases(word) for word in word_text(text).split() if word[-1].isalnum()] for text in texts
+    )
+    return wanted, without
 
 
 def _find_terms(item: Item, automata: Mapping[Field, ahocorasick.Automaton]) -> Iterator[Term]:
@@ -106,10 +120,14 @@ def _find_terms(item: Item, automata: Mapping[Field, ahocorasick.Automaton]) -> 
 
 
 def _find_about(item: Item, automaton: ahocorasick.Automaton) -> Iterator[Term]:
-    """Terms with every word somewhere in title and abstract."""
+    """Terms with every word somewhere in title and abstract, but not all that "not" excludes."""
     present = _find(item, "text", automaton)
     for term in {term: None for terms in present.values() for term in terms}:
-        if not any(present.keys().isdisjoint(words) for words in _spelled_words(term.text)):
+        wanted, without = (
+            bool(words) and not any(map(present.keys().isdisjoint, words))
+            for words in _spelled_words(term.text)
+        )
+        if wanted and not without:
             yield term
 
 

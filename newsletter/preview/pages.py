@@ -88,7 +88,7 @@ def try_filter(
         ]
     if topic := query.get("topic", ""):
         entry["topics"] = [topic]
-    subscriber = subscriber_from_entry(entry, publisher.known_topics)
+    subscriber = subscriber_from_entry(entry, publisher.known_topics, publisher.matcher)
     return preview_filter(publisher, subscriber, today, FILTER_DAYS)
 
 

@@ -89,6 +89,8 @@ def test_term_is_found_in_its_field(field: Field, text: str) -> None:
         ("keyword", "lora"),
         ("keyword", "experts language"),
         ("about", "clinical trials"),
+        ("about", "clinical cases, not a study of mixtures"),
+        ("about", "not clinical trials"),
         ("about", "…"),
     ],
 )

@@ -43,6 +43,7 @@ def test_rule_that_cannot_find_what_it_asks(rule: str, column: int, remedy: str)
         ("視覚、言語", 2, "“視覚 or 言語”"),
         ("vision + audio", 7, "write “and”"),
         ("Sehen ODER Sprache", 6, "write “or”"),
+        ("x and about: y, title:z", 16, "put it in front, “title:… and about: …”"),
     ],
 )
 def test_rule_that_is_read_otherwise_than_others_would(rule: str, column: int, remedy: str) -> None:
@@ -56,7 +57,7 @@ def test_rule_that_is_read_otherwise_than_others_would(rule: str, column: int, r
     "rule",
     [
         "A* search", "C*-algebras", "1,000 genomes", "author:Alpha, Ann", "org:Labs, Inc.", '"a*b"',
-        "“a, b”", "about: vision, audio", "AT&T", "pre-training", "C++", "agents,", "R&D",
+        "“a, b”", "about: vision, a*; - |x| und y", "AT&T", "pre-training", "C++", "agents,", "R&D",
     ],
 )  # fmt: skip
 def test_signs_with_a_meaning_are_left_alone(rule: str) -> None:
@@ -97,7 +98,7 @@ def test_advice_has_a_place_in_the_rule(text: str) -> None:
     ],
 )
 def test_wish_that_is_not_understood(wish: str, said: str, *, certain: bool) -> None:
-    found = advise(f'about: "{wish}"', EVERY, MeaningMatcher(load_engine))
-    assert [(said in each.problem, each.certain) for each in found] == [(True, certain)] * bool(
-        said
-    )
+    found = advise(f"LoRA and about: {wish}", EVERY, MeaningMatcher(load_engine))
+    assert [(said in each.problem, each.certain, each.column) for each in found] == [
+        (True, certain, 16)
+    ] * bool(said)

@@ -4,7 +4,14 @@ from hypothesis import strategies as st
 
 from newsletter.errors import FilterError
 from newsletter.model import All, AnyOf, Expression, Not, Term
-from newsletter.papers.filters import MAX_DEPTH, MAX_LENGTH, evaluate, iter_terms, parse_rule
+from newsletter.papers.filters import (
+    MAX_DEPTH,
+    MAX_LENGTH,
+    evaluate,
+    iter_terms,
+    parse_rule,
+    parse_stored_rule,
+)
 
 A, B, C = (Term("text", word) for word in "abc")
 FILTER_LIKE = st.lists(
@@ -32,6 +39,15 @@ EXPRESSIONS: st.SearchStrategy[Expression] = st.recursive(
         ("AUTHOR: Noam Shazeer", Term("author", "Noam Shazeer")),
         ('title:"Attention (is)"', Term("title", "Attention (is)", exact=True)),
         ("about: clinical notes", Term("about", "clinical notes")),
+        ("about: privacy and security of models", Term("about", "privacy and security of models")),
+        ("about: imaging, not speech", Term("about", "imaging, not speech")),
+        (
+            'ABOUT\uff1a5" wafers (thin; new), title:x',
+            Term("about", '5" wafers (thin; new), title:x'),
+        ),
+        ("(a or b) and about: c or d", All((AnyOf((A, B)), Term("about", "c or d")))),
+        ("not about: a and not b", Not(Term("about", "a and not b"))),
+        ('"about: b" or a', AnyOf((Term("text", "about: b", exact=True), A))),
         ("category:eess.AS", Term("category", "eess.AS")),
         ("org:Example Labs", Term("org", "Example Labs")),
         ("Keyword: LoRA", Term("keyword", "LoRA")),
@@ -87,6 +103,10 @@ def test_filter_keeps_its_source_text() -> None:
         ("autor:x", 0, "did you mean “author:”"),
         ("zzz:x", 0, "the prefixes are title:, author:"),
         ('""', 0, "no letter or digit"),
+        ("about:", 6, "missing at the end"),
+        ("about: …", 7, "no letter or digit"),
+        ("a and (about: b) or c", 7, "put it last, behind the brackets"),
+        ("a about: b", 2, "write “and” or “or”"),
         ("a or --", 5, "no letter or digit"),
     ],
 )
@@ -98,10 +118,26 @@ def test_error_points_at_the_place_with_advice(text: str, column: int, hint: str
     assert str(caught.value).splitlines()[-1] == " " * (4 + column) + "^"
 
 
+@pytest.mark.parametrize(
+    ("text", "expression"),
+    [
+        ("(about: x (y)) and a", All((Term("about", "x (y)"), A))),
+        ("a and (b or (about: x or y))", All((A, AnyOf((B, Term("about", "x or y")))))),
+        ("about: x and not y", Term("about", "x and not y")),
+    ],
+)
+def test_wish_of_an_earlier_version_is_read(text: str, expression: Expression) -> None:
+    """In brackets it asked for what stands before the closing one."""
+    assert parse_stored_rule(text).expression == expression
+
+
 def test_filter_size_is_limited() -> None:
     assert len(list(iter_terms(parse_rule(" or ".join(["x"] * 800)).expression))) == 800
-    with pytest.raises(FilterError, match=f"has 49996 characters; {MAX_LENGTH} is the most"):
-        parse_rule(" or ".join(["x"] * 10_000))
+    for join in (" or ", "about: "):
+        with pytest.raises(
+            FilterError, match=rf"characters; {MAX_LENGTH} is the most\. Shorten it"
+        ):
+            parse_rule(join.join(["x"] * 10_000))
     with pytest.raises(FilterError, match=f"deeper than {MAX_DEPTH}"):
         parse_rule("(" * 60 + "a" + ")" * 60)
     with pytest.raises(FilterError, match=f"deeper than {MAX_DEPTH}"):

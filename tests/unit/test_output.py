@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from newsletter.app.files import load_engine
 from newsletter.cli.command import read_options
 from newsletter.cli.output import Output
 from newsletter.cli.status import delivery_lines
 from newsletter.errors import ConfigurationError
 from newsletter.model import Delivery
+from newsletter.papers.meanings import MeaningMatcher
 from tests.support.factories import DAY, NOON
 
 ROWS = ({"title": "Ångström", "in": True}, {"title": "“Two”\nlines", "in": False})
@@ -53,6 +55,11 @@ def test_deferred_email_shows_its_next_try() -> None:
         ("ada@example.org", {"at": "25:00"}, '--at: write a time of day as "07:30"'),
         ("ada@example.org", {"max_items": "x"}, "--max-items: write a whole number"),
         ("ada@example.org", {"include": ["(a"]}, "--include: this bracket is never closed"),
+        (
+            "ada@example.org",
+            {"include": ["about: not x"]},
+            "--include: this says only what you do not",
+        ),
         ("ada@example.org", {"topics": ["A", "B"]}, "--topics: the newsletter has no topic 'B'"),
         ("ada@example.org", {"day": "Funday"}, "--day: write 'Monday', 'Tuesday'"),
         ("ada", {}, "EMAIL: 'ada' is not a valid email address"),
@@ -60,5 +67,5 @@ def test_deferred_email_shows_its_next_try() -> None:
 )
 def test_mistake_in_an_option_names_it(email: str, options: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        read_options(email, options, ["A"])
+        read_options(email, options, ["A"], MeaningMatcher(load_engine))
     assert str(raised.value).startswith(told)

@@ -119,7 +119,8 @@ def _subscriber(call: Call, entry: Entry, chosen: Sequence[str] = ()) -> Subscri
         errors = [FieldProblem("this cannot be set here", f"#/{name}") for name in foreign]
         raise ApiError(422, f"{', '.join(foreign)}: cannot be set here.", errors)
     try:
-        return subscriber_from_entry(entry, names_to_choose(chosen, call.context.known_topics))
+        names = names_to_choose(chosen, call.context.known_topics)
+        return subscriber_from_entry(entry, names, call.context.publisher.matcher)
     except InvalidFileError as error:
         raise mistakes(error, _IN_LIST) from error
 
