@@ -9,6 +9,7 @@ This package alone imports numpy. It is imported where something is matched and 
 because the import takes a fifth of a second.
 """
 
+from newsletter.meaning.blocks import IndexedPaper, PaperBlock, pack_block
 from newsletter.meaning.engine import Engine
 from newsletter.meaning.papers import PaperSignals, PaperText, read_papers
 from newsletter.meaning.scoring import PreparedWish, prepare, score
@@ -17,11 +18,14 @@ from newsletter.meaning.wishes import Wish, parse_wish
 
 __all__ = [
     "Engine",
+    "IndexedPaper",
+    "PaperBlock",
     "PaperSignals",
     "PaperText",
     "PreparedWish",
     "VectorTable",
     "Wish",
+    "pack_block",
     "parse_wish",
     "prepare",
     "read_papers",

@@ -42,9 +42,12 @@ class Engine:
     def _prepare(self, wish: str) -> PreparedWish:
         return prepare(self.table, wish)
 
-    def read(self, papers: Sequence[PaperText]) -> PaperSignals:
-        """What the engine knows of these papers, which takes it about a millisecond each."""
-        return read_papers(self.table, papers)
+    def read(self, papers: Sequence[PaperText], wish: PreparedWish | None = None) -> PaperSignals:
+        """What the engine knows of these papers, which takes it about a millisecond each.
+
+        With a ``wish`` it is what that one asks for, in half the time.
+        """
+        return read_papers(self.table, papers, None if wish is None else wish.stems)
 
     def _topic_part(self, name: str, texts: tuple[str, ...]) -> PreparedPart:
         return prepare_mean(self.table, (name, *texts), name)

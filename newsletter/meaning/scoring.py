@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 
@@ -42,6 +43,11 @@ class PreparedWish:
     wanted: tuple[PreparedPart, ...]
     whole: PreparedPart
     unwanted: tuple[PreparedPart, ...]
+
+    @property
+    def stems(self) -> frozenset[str]:
+        """The stems of all its parts."""
+        return frozenset(chain.from_iterable(part.stems for part in (self.whole, *self.unwanted)))
 
 
 def prepare(table: VectorTable, text: str) -> PreparedWish:
@@ -147,7 +153,19 @@ def part_odds(papers: PaperSignals, parts: Sequence[PreparedPart]) -> Floats:
     return np.asarray(odds, np.float32)
 
 
-def closeness(papers: PaperSignals, parts: Sequence[PreparedPart]) -> Floats:
+class WithVectors(Protocol):
+    """What has the vectors of papers; see :class:`~newsletter.meaning.papers.PaperSignals`."""
+
+    @property
+    def steps(self) -> Floats:
+        """A row for each paper."""
+
+    @property
+    def scales(self) -> Floats:
+        """A number for each paper."""
+
+
+def closeness(papers: WithVectors, parts: Sequence[PreparedPart]) -> Floats:
     """For each part and paper how close they are, in standard deviations over papers in general.
 
     A part of which the table knows nothing is close to no paper: 0.

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,7 @@ class VectorTable:
         rarity: for each stem its inverse document frequency; any other stem is rarer.
         acronyms: short forms with their words: ``moe`` with ``mixture``, ``of``, ``experts``.
         papers: how many abstracts all this is learnt from.
+        checksum: of the file; vectors of different tables cannot be compared.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class VectorTable:
         rarity: Mapping[str, float],
         acronyms: Mapping[str, Sequence[str]],
         papers: int,
+        checksum: str = "",
     ) -> None:
+        self.checksum = checksum
         self.mean, self.covariance = vectors.mean, vectors.covariance
         self._pieces, self._steps, self._rarity = vectors.rows, vectors.steps, rarity
         self._shares = vectors.scales * vectors.weights
@@ -119,6 +123,7 @@ class VectorTable:
                 rarity=dict(zip(str(file["stems"]).split("\n"), file["idf"].tolist(), strict=True)),
                 acronyms={short: tuple(long.split()) for short, long in acronyms.items()},
                 papers=int(file["papers"]),
+                checksum=sha256(data).hexdigest(),
             )
 
     def vector(self, text: str) -> Quantized:

@@ -137,6 +137,26 @@ class Paper:
     muted: bool = False
 
 
+BLOCK_SIZE = 500  # papers of a block of the archive's index
+
+
+@dataclass(frozen=True, slots=True)
+class IndexBlock:
+    """A part of the archive's index: the papers with some consecutive numbers.
+
+    Attributes:
+        start: the first number, a multiple of ``BLOCK_SIZE``.
+        last: the highest number that it covers.
+        changes: how often the words of its papers had changed when they were read.
+        body: what is known of them; only searches read it.
+    """
+
+    start: int
+    last: int
+    changes: int = 0
+    body: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class Correction:
     """A known paper's withdrawal or new title, told to the readers who were sent the paper.

@@ -191,11 +191,11 @@ def written_forms(rule: Rule, item: Item) -> tuple[str, ...]:
     ``Chains-of-Thought`` for the rule ``chain of thought``; nothing for what stands there as in
     the rule, and for categories, ``about:`` and quoted phrases.
     """
-    forms = (_written_form(term, item) for term in _positive_terms(rule.expression))
+    forms = (_written_form(term, item) for term in positive_terms(rule.expression))
     return tuple(dict.fromkeys(form for form in forms if form))
 
 
-def _positive_terms(expression: Expression) -> Iterator[Term]:
+def positive_terms(expression: Expression) -> Iterator[Term]:
     """The terms that a paper matches by having them."""
     match expression:
         case Term():
@@ -204,12 +204,12 @@ def _positive_terms(expression: Expression) -> Iterator[Term]:
             return
         case _:
             for part in expression.of:
-                yield from _positive_terms(part)
+                yield from positive_terms(part)
 
 
 def authors_asked_for(rule: Rule, item: Item) -> tuple[str, ...]:
     """The authors of a paper that a rule asks for by name, as the paper writes them."""
-    terms = (term for term in _positive_terms(rule.expression) if term.field == "author")
+    terms = (term for term in positive_terms(rule.expression) if term.field == "author")
     wanted = [phrase for term in terms for phrase in _phrases(term)]
     return tuple(name for name in item.authors if any(p in name_text(name) for p in wanted))
 

@@ -7,11 +7,12 @@ the store, the transports and the matchers.
 from newsletter.ports.adapters import Clock, Mark, Matcher, RunLock, Settle, Source, Transport
 from newsletter.ports.ledger import Acts, Broadcasts, Issues, Ledger, Operator, Pruning
 from newsletter.ports.mail_events import MailEvents
-from newsletter.ports.readers import Pages, Papers, Readers
+from newsletter.ports.readers import ArchiveIndex, Pages, Papers, Readers
 from newsletter.ports.store import Store
 
 __all__ = [
     "Acts",
+    "ArchiveIndex",
     "Broadcasts",
     "Clock",
     "Issues",

@@ -14,6 +14,7 @@ from newsletter.model import (
     Delivery,
     FileEffect,
     IdentifiedItem,
+    IndexBlock,
     IngestCounts,
     ListedReader,
     MailEvent,
@@ -102,11 +103,33 @@ class Papers(Protocol):
     def new_in(self, issue: PublishedIssue, *, first: int) -> tuple[int, tuple[Paper, ...]]:
         """How many papers were new in a published issue, and its first ones in its frozen order."""
 
-    def search_papers(self, words: Sequence[str], *, limit: int) -> tuple[Paper, ...]:
+
+class ArchiveIndex(Protocol):
+    """The archive's search: an index in blocks, and a search for words without it."""
+
+    def search_papers(
+        self, words: Sequence[str], *, limit: int, after: int = 0
+    ) -> tuple[Paper, ...]:
         """The newest papers whose title, abstract or authors have a word beginning with each word.
 
         Case and accents are ignored, a plural finds the singular, too, and no character has a
-        special meaning. Muted papers are left out; without any word nothing is found.
+        special meaning. Muted papers are left out, and those with numbers up to ``after``; without
+        any word nothing is found.
+        """
+
+    def index_blocks(self, form: str) -> Iterator[IndexBlock]:
+        """The blocks that were made in a form, by their numbers, a few at a time in memory."""
+
+    def stale_block(self, form: str) -> IndexBlock | None:
+        """The first block, without body, that has to be made in this form; None if none has.
+
+        It is missing, or in another form, or papers came to it, or their words have changed.
+        """
+
+    def save_block(self, block: IndexBlock, form: str) -> None:
+        """Keep a block that :meth:`stale_block` gave, with its body.
+
+        If the words of its papers have changed meanwhile, it has to be made again.
         """
 
 

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from newsletter.letter.views import paper_view
 from newsletter.model import OTHER, Field, Paper, PublishedIssue, Reader
+from newsletter.papers.searching import SearchResult
 from newsletter.text import tex_to_unicode
 from newsletter.web.context import PageContext, token_of
 from newsletter.web.feeds import (
@@ -30,10 +31,10 @@ from newsletter.web.page_cache import RECENT, PaperEntry, contains, paper_entry
 ISSUES_PER_PAGE = 30  # issues listed on one page of the archive
 MAX_RESULTS = 50  # papers that a search shows
 AUTHORS_SHOWN = 20  # authors on a paper's page before "more authors"
-MAX_QUERY = 200  # characters of a search
+MAX_QUERY = 300  # characters of a search
 
 _FILTER_SIGNS = re.compile(rf"\b(?:{'|'.join(get_args(Field))}):\s*|[\"“”]")
-"""What filters have and a search does not."""
+"""What filters have and a search for words does not."""
 
 HIDDEN = (
     "preferences", "unsubscribe", "leave", "farewell", "confirm", "move", "edition",
@@ -146,24 +147,36 @@ class ArchivePages:
                 most=AUTHORS_SHOWN,
                 topics=topics,
                 related=cache.related(paper.key, view.title, topics),
-                days=[each.day for each in cache.published() if contains(each, paper)],
+                days=self._days_of(paper),
             )
 
         return cache.page(("paper", paper.key), render)
 
     def search(self, request: Request) -> Response:
-        """Papers that have every word in their title, abstract or authors."""
-        words = request.query_params.get("q", "")[:MAX_QUERY]
-        found = self.context.publisher.store.search_papers(words.split(), limit=MAX_RESULTS)
-        entries = [paper_entry(paper) for paper in found]
+        """The papers that a search finds, in plain words or by rules, with its reasons."""
+        typed, search = request.query_params.get("q", "").strip(), self.context.archive_search
+        words = typed[:MAX_QUERY]
+        with self.context.one_search:
+            result = search.find(words, MAX_RESULTS) if words else SearchResult(())
         plain, signs = _FILTER_SIGNS.subn("", words)
+        found = [
+            (each.band, paper_entry(each.paper, because=each.because), self._days_of(each.paper))
+            for each in result.found
+        ]
         return self.context.templates.page(
             "search",
             words=words,
+            cut=len(typed) > MAX_QUERY,
+            note=result.note,
             plain=plain.strip() if signs else "",
-            entries=entries,
+            by_meaning=search.knows_meanings,
+            found=found,
             most=MAX_RESULTS,
         )
+
+    def _days_of(self, paper: Paper) -> list[date]:
+        """The days of the issues that have a paper as a new one."""
+        return [each.day for each in self.context.page_cache.published() if contains(each, paper)]
 
     def robots(self, _request: Request) -> Response:
         """Keep search engines away from readers' own pages (RFC 9309)."""

@@ -9,6 +9,7 @@ from functools import cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from pathlib import Path
+from threading import Lock
 from urllib.parse import urlsplit
 
 import jinja2
@@ -25,6 +26,7 @@ from newsletter.issue.composing import name_reason
 from newsletter.letter.links import Purpose, sign_token
 from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
 from newsletter.model.zones import AREAS, load_zone, zone_names
+from newsletter.papers.searching import ArchiveSearch
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.welcoming import plan_first_letter
 from newsletter.readers.due import DefaultSchedule, choice_words, chosen_cadence
@@ -133,10 +135,12 @@ class PageContext:
     templates: PageTemplates
     mail_queue: MailQueue
     page_cache: PageCache
+    archive_search: ArchiveSearch
     operator_password: str | None = None
     paper_fields: frozenset[str] = EVERY_FIELD
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     api_tokens: tuple[ApiTokenSettings, ...] = ()
+    one_search: Lock = field(default_factory=Lock)  # at a time: it reads megabytes
 
     @property
     def now(self) -> datetime:

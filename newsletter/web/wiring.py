@@ -10,12 +10,16 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from newsletter.app.files import load_engine
 from newsletter.app.reloading import Reloading
 from newsletter.app.wiring import App
 from newsletter.bounces.webhooks import make_webhooks
 from newsletter.config import WebSettings
 from newsletter.errors import ConfigurationError, Isolated, StoreError
+from newsletter.papers.matching import RulesMatcher
+from newsletter.papers.searching import ArchiveSearch
 from newsletter.ports import RunLock
+from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.welcoming import open_first_letters
 from newsletter.web.api.routes import ROOT, build_api
 from newsletter.web.archive import ArchivePages
@@ -77,6 +81,8 @@ class _CurrentPages:
             while not closing.wait(FILL_PAUSE):
                 with Isolated("filling the pages"), contextlib.suppress(StoreError):
                     ArchivePages(self._context).fill()
+                with Isolated("the archive's index"), contextlib.suppress(StoreError):
+                    self._context.archive_search.fill()
 
         thread = Thread(target=fill, name="filling pages", daemon=True)
         thread.start()
@@ -121,11 +127,19 @@ def build_context(app: App, run_lock: RunLock) -> PageContext:
         templates=PageTemplates(reader_service.publication, app.template_folder),
         mail_queue=MailQueue(publisher, reader_service, app.notes, transport, run_lock),
         page_cache=PageCache(publisher),
+        archive_search=archive_search(publisher),
         operator_password=None if password is None else password.get_secret_value(),
         paper_fields=app.settings.paper_fields,
         webhooks={} if webhooks is None else make_webhooks(webhooks, proxy=app.settings.proxy),
         api_tokens=app.settings.api.tokens,
     )
+
+
+def archive_search(publisher: Publisher) -> ArchiveSearch:
+    """The search of the archive; it knows meanings if the newsletter's matcher does."""
+    words_only = isinstance(publisher.matcher, RulesMatcher)
+    load = None if words_only else load_engine
+    return ArchiveSearch(publisher.store, publisher.matcher, load)
 
 
 def list_routes(context: PageContext) -> list[BaseRoute]:

@@ -1,5 +1,6 @@
 """What the readers' pages need of the store: consent, limits, export, erasure, the archive."""
 
+from dataclasses import replace
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from newsletter.model import (
     DailyGrowth,
     Filter,
     IdentifiedItem,
+    IndexBlock,
     MailEvent,
     PublishedIssue,
     Reader,
@@ -376,3 +378,50 @@ def test_search_sees_revisions_and_skips_muted_papers(store: Store) -> None:
     store.ingest(DAY, fresh, [revised], now=NOON)
     assert [p.number for p in store.search_papers(["second"], limit=10)] == [1]
     assert store.search_papers(["long"], limit=10) == ()
+
+
+def test_index_block_is_stale_when_its_papers_change(store: Store) -> None:
+    def list_paper(title: str, version: int, upvotes: int, name: str = "arxiv:1") -> None:
+        listed = item(title, version=version, upvotes=upvotes)
+        store.ingest(DAY, HEALTH, [IdentifiedItem(listed, identity(name))], now=NOON)
+
+    def make(body: bytes) -> IndexBlock:
+        block = store.stale_block("a")
+        assert block is not None
+        store.save_block(replace(block, body=body), "a")
+        return block
+
+    assert store.stale_block("a") is None
+    list_paper("First", 1, 1)
+    assert make(b"1") == IndexBlock(0, 1)
+    assert store.stale_block("a") is None
+    list_paper("First", 1, 9)
+    assert store.stale_block("a") is None
+    list_paper("Second", 2, 9)
+    assert make(b"2") == IndexBlock(0, 1, changes=1)
+    list_paper("Another", 1, 1, "arxiv:2")
+    assert make(b"3") == IndexBlock(0, 2, changes=1)
+    assert [*store.index_blocks("a")] == [IndexBlock(0, 2, 1, b"3")]
+    assert [*store.index_blocks("b")] == []
+    assert store.stale_block("b") == IndexBlock(0, 2, changes=1)
+
+
+def test_change_while_block_is_made_makes_it_again(store: Store) -> None:
+    entry = IdentifiedItem(item("First", version=1), identity("arxiv:1"))
+    store.ingest(DAY, HEALTH, [entry], now=NOON)
+    block = store.stale_block("a")
+    assert block is not None
+    revised = IdentifiedItem(item("Second", version=2), identity("arxiv:1"))
+    store.ingest(DAY, HEALTH, [revised], now=NOON)
+    store.save_block(replace(block, body=b"old"), "a")
+    assert store.stale_block("a") == IndexBlock(0, 1, changes=1)
+
+
+def test_index_has_a_block_for_each_500_numbers(store: Store) -> None:
+    list_papers(store, *(f"arxiv:{n}" for n in range(1, 502)))
+    made = []
+    while (block := store.stale_block("a")) is not None:
+        store.save_block(block, "a")
+        made.append((block.start, block.last))
+    assert made == [(0, 499), (500, 501)]
+    assert [(each.start, each.last) for each in store.index_blocks("a")] == made

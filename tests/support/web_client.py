@@ -15,11 +15,14 @@ from urllib.parse import urldefrag, urlencode, urlsplit
 from starlette.routing import BaseRoute
 
 from newsletter import templates
+from newsletter.app.files import load_engine
 from newsletter.bounces.webhooks import Webhook
 from newsletter.config.api import ApiTokenSettings
 from newsletter.letter.links import Purpose, sign_token
 from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import Publication, Reader, Topic
+from newsletter.papers.meanings import MeaningMatcher
+from newsletter.papers.searching import ArchiveSearch
 from newsletter.ports import Source, Store
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.publisher import Publisher
@@ -221,6 +224,7 @@ def open_website(  # noqa: PLR0913 - each is a choice of its own
             PageTemplates(chosen, None),
             mail_queue,
             PageCache(publisher),
+            ArchiveSearch(publisher.store, MeaningMatcher(load_engine), load_engine),
             operator_password,
             webhooks=webhooks or {},
             api_tokens=api_tokens,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from typing_extensions import override
 
 from newsletter.model import (
+    BLOCK_SIZE,
     Correction,
     Coverage,
     IdentifiedItem,
@@ -23,12 +24,12 @@ from newsletter.model import (
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.identity import identify
 from newsletter.ports import Papers
-from newsletter.stores.logic import search_terms, search_text
+from newsletter.stores.logic import search_text
 from newsletter.stores.paper_index import PaperIndex, names_of
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, load, read_numbers
 from newsletter.stores.sql.engine import Queries, Task, lock_task
-from newsletter.stores.sql.statements import insert_into, is_postgres, select_in, upsert
+from newsletter.stores.sql.statements import insert_into, select_in, upsert
 
 PAPERS = schema.papers.c
 
@@ -103,7 +104,7 @@ class PaperQueries(Queries, Papers):
     def papers(self, *, after: int, since: datetime) -> tuple[Paper, ...]:
         query = sa.select(schema.papers).where(PAPERS.number > after, PAPERS.first_seen >= since)
         with self._database.reading() as connection:
-            return _load_papers(connection, query.order_by(PAPERS.number))
+            return load_papers(connection, query.order_by(PAPERS.number))
 
     @override
     def papers_by_number(self, numbers: Collection[int]) -> tuple[Paper, ...]:
@@ -123,7 +124,7 @@ class PaperQueries(Queries, Papers):
             since = datetime.combine(oldest, time.min, UTC)
             query = query.where(PAPERS.number.not_in(earlier), PAPERS.first_seen >= since)
         with self._database.reading() as connection:
-            return _load_papers(connection, query.order_by(PAPERS.number))
+            return load_papers(connection, query.order_by(PAPERS.number))
 
     @override
     def upvotes_by_day(
@@ -160,13 +161,13 @@ class PaperQueries(Queries, Papers):
     @override
     def cutoff(self) -> int:
         with self._database.reading() as connection:
-            return _last_number(connection)
+            return last_number(connection)
 
     @override
     def find_paper(self, name: str) -> Paper | None:
         query = sa.select(schema.papers).join(schema.aliases).where(schema.aliases.c.name == name)
         with self._database.reading() as connection:
-            return next(iter(_load_papers(connection, query)), None)
+            return next(iter(load_papers(connection, query)), None)
 
     @override
     def new_in(self, issue: PublishedIssue, *, first: int) -> tuple[int, tuple[Paper, ...]]:
@@ -184,26 +185,6 @@ class PaperQueries(Queries, Papers):
         shown = sorted(group_of, key=lambda n: (place.get(n, len(place)), -n))[:first]
         papers = {paper.number: paper for paper in self.papers_by_number(shown)}
         return len({*group_of.values()}), tuple(papers[number] for number in shown)
-
-    @override
-    def search_papers(self, words: Sequence[str], *, limit: int) -> tuple[Paper, ...]:
-        terms = search_terms(words)
-        if not terms:
-            return ()
-        with self._database.reading() as connection:
-            position = sa.func.strpos if is_postgres(connection) else sa.func.instr
-            has = [
-                sa.or_(*(position(schema.wordings.c.words, each) > 0 for each in either))
-                for either in terms
-            ]
-            query = (
-                sa.select(schema.papers)
-                .join(schema.wordings)
-                .where(~PAPERS.muted, *has)
-                .order_by(PAPERS.number.desc())
-                .limit(limit)
-            )
-            return _load_papers(connection, query)
 
 
 def _save_readings(
@@ -266,12 +247,13 @@ def _indexes(
     query = sa.select(schema.muted_by)
     rows = select_in(connection, query, schema.muted_by.c.paper, muted)
     muted_by = [(row.paper, row.source) for row in rows]
-    last = _last_number(connection)
+    last = last_number(connection)
     before, after = (PaperIndex(papers, paper_of, muted_by, last=last) for _ in range(2))
     return before, after
 
 
-def _last_number(connection: sa.Connection) -> int:
+def last_number(connection: sa.Connection) -> int:
+    """The highest ingest number so far; 0 without papers."""
     last: int = connection.execute(
         sa.select(sa.func.coalesce(sa.func.max(PAPERS.number), 0))
     ).scalar_one()
@@ -287,6 +269,7 @@ def _save(connection: sa.Connection, before: PaperIndex, after: PaperIndex) -> N
     ]
     if changed:  # before the new ones, one of which may have the key of a muted paper
         _update_papers(connection, changed)
+        _update_words(connection, [(before.papers[p.number].item, p) for p in changed])
     new = [paper for paper in after.papers.values() if paper.number not in before.papers]
     if new:
         connection.execute(sa.insert(schema.papers), [_row(paper) for paper in new])
@@ -336,11 +319,29 @@ def _update_papers(connection: sa.Connection, papers: Sequence[Paper]) -> None:
             for p in papers
         ],
     )
+
+
+def _update_words(connection: sa.Connection, papers: Iterable[tuple[Item, Paper]]) -> None:
+    """Let searches know what these papers say now; each comes with what it said before."""
+    changed = [paper for before, paper in papers if _searched(before) != _searched(paper.item)]
+    if not changed:
+        return
     words = sa.update(schema.wordings).where(schema.wordings.c.paper == sa.bindparam("number"))
     connection.execute(
         words.values(words=sa.bindparam("text")),
-        [{"number": paper.number, "text": search_text(paper.item)} for paper in papers],
+        [{"number": paper.number, "text": search_text(paper.item)} for paper in changed],
     )
+    index = schema.index_blocks.c
+    starts = {paper.number - paper.number % BLOCK_SIZE for paper in changed}
+    blocks = sa.update(schema.index_blocks).where(index.start.in_(sorted(starts)))
+    connection.execute(blocks.values(changes=index.changes + 1))
+
+
+def _searched(item: Item) -> tuple[object, ...]:
+    """What searches compare of an item."""
+    return (
+        item.title, item.abstract, item.authors, item.keywords, item.organization, item.categories
+    )  # fmt: skip
 
 
 def _row(paper: Paper) -> dict[str, Any]:
@@ -354,7 +355,8 @@ def _row(paper: Paper) -> dict[str, Any]:
     }
 
 
-def _load_papers(connection: sa.Connection, query: sa.Select[Any]) -> tuple[Paper, ...]:
+def load_papers(connection: sa.Connection, query: sa.Select[Any]) -> tuple[Paper, ...]:
+    """The papers that a query of whole rows finds."""
     return tuple(map(_paper, connection.execute(query)))
 
 

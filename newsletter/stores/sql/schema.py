@@ -13,7 +13,7 @@ from newsletter.stores.sql.column_types import (
     UtcDateTime,
 )
 
-REVISION = "0023"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0024"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 def _one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:
@@ -142,6 +142,18 @@ wordings = sa.Table(
         "paper", sa.Integer, sa.ForeignKey("papers.number"), primary_key=True, autoincrement=False
     ),
     sa.Column("words", sa.Text, nullable=False),
+)
+
+index_blocks = sa.Table(
+    "index_blocks",
+    metadata,
+    sa.Column("start", sa.Integer, primary_key=True, autoincrement=False),  # its first number
+    sa.Column("last", sa.Integer, nullable=False),  # its highest number
+    # how often the words of its papers changed, and how often they had when it was made
+    sa.Column("changes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("made", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("format", sa.Text, nullable=False, server_default=""),  # what can read it
+    sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
 corrections = sa.Table(

@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from newsletter.ports import Store
 from newsletter.stores.sql import schema
+from newsletter.stores.sql.archive_index import ArchiveIndexQueries
 from newsletter.stores.sql.audit import AuditQueries
 from newsletter.stores.sql.broadcasts import BroadcastQueries
 from newsletter.stores.sql.claims import ClaimQueries
@@ -23,6 +24,7 @@ from newsletter.stores.sql.reader_history import HistoryQueries
 
 class SqlStore(
     PaperQueries,
+    ArchiveIndexQueries,
     HistoryQueries,
     PageQueries,
     IssueQueries,

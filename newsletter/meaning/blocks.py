@@ -1,0 +1,90 @@
+"""Blocks of the archive's search index: a vector for each paper, and who has which words."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newsletter.meaning.papers import PaperText
+from newsletter.meaning.scoring import MEANING, WORDS, PreparedWish, closeness
+from newsletter.meaning.table import Floats, VectorTable
+
+_PRESENT = 0.75  # about what a stem counts that a paper has, however often
+
+Flags = NDArray[np.bool_]
+
+
+class IndexedPaper(NamedTuple):
+    """What a block keeps of a paper: the meaning of its text, and these words."""
+
+    text: PaperText
+    words: Collection[str]
+
+
+def pack_block(table: VectorTable, papers: Mapping[int, IndexedPaper], rows: int) -> bytes:
+    """The block with these papers, by their places in it; others of its rows stay empty."""
+    steps = np.zeros((rows, len(table.mean)), np.int8)
+    scales = np.zeros(rows, "<f4")
+    holders = defaultdict[bytes, list[int]](list)
+    for place, paper in sorted(papers.items()):
+        vector = table.vector(f"{paper.text.title}. {paper.text.abstract}")
+        steps[place], scales[place] = vector.steps, vector.scale
+        for word in paper.words:
+            holders[word.encode()].append(place)
+    words = sorted(holders)
+    ends = np.cumsum([0, *(len(holders[word]) for word in words)], dtype="<u4")
+    listed = np.fromiter(chain.from_iterable(holders[word] for word in words), "<u2")
+    text = b"\n".join((b"", *words, b""))
+    sizes = np.array([*steps.shape, len(ends), len(listed)], "<u4")
+    return b"".join([*(each.tobytes() for each in (sizes, steps, scales, ends, listed)), text])
+
+
+@dataclass(frozen=True, slots=True)
+class PaperBlock:
+    """A block that was read. ``words`` are in order, each between two line ends.
+
+    The papers that have word *n* are ``holders[ends[n]:ends[n + 1]]``.
+    """
+
+    steps: Floats
+    scales: Floats
+    words: bytes
+    ends: NDArray[np.uint32]
+    holders: NDArray[np.uint16]
+
+    @classmethod
+    def read(cls, packed: bytes) -> "PaperBlock":
+        """The block that :func:`pack_block` has packed."""
+        rows, dimensions, ends, holders = np.frombuffer(packed, "<u4", 4).tolist()
+        at = 16
+        steps = np.frombuffer(packed, np.int8, rows * dimensions, at)
+        scales = np.frombuffer(packed, "<f4", rows, at := at + steps.nbytes)
+        bounds = np.frombuffer(packed, "<u4", ends, at := at + scales.nbytes)
+        listed = np.frombuffer(packed, "<u2", holders, at := at + bounds.nbytes)
+        as_floats = steps.reshape(rows, dimensions).astype(np.float32)
+        return cls(as_floats, scales, packed[at + listed.nbytes :], bounds, listed)
+
+    def having(self, beginning: str) -> Flags:
+        """The papers that have a word beginning like this."""
+        found = np.zeros(len(self.scales), np.bool_)
+        looked_for = b"\n" + beginning.encode()
+        if (at := self.words.find(looked_for)) >= 0:
+            first = self.words.count(b"\n", 0, at)
+            last = first + self.words.count(looked_for, at)
+            found[self.holders[self.ends[first] : self.ends[last]]] = True
+        return found
+
+    def odds(self, wish: PreparedWish) -> Floats:
+        """About the log odds of each paper, without the bias; empty places have the lowest."""
+        parts = (*wish.wanted, wish.whole)
+        close = MEANING * closeness(self, parts)
+        having = {stem: self.having(stem) for stem in wish.whole.stems}
+        for row, part in enumerate(parts):
+            for stem, share in zip(part.stems, part.shares.tolist(), strict=True):
+                close[row] += WORDS * _PRESENT * share * having.get(stem, 0)
+        odds: Floats = (close[:-1].max(axis=0) + close[-1]) / 2
+        return np.where(self.scales > 0, odds, -np.inf).astype(np.float32)

@@ -1,0 +1,368 @@
+"""Search the archive: in plain words, by their meaning and as words, by rules, or by an id."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
+
+from newsletter.errors import FilterError
+from newsletter.model import All, AnyOf, Expression, Field, IndexBlock, Item, Not, Paper, Rule, Term
+from newsletter.papers.filters import evaluate, iter_terms, parse_rule, read_signs
+from newsletter.papers.matching import authors_asked_for, positive_terms
+from newsletter.papers.names import parse_names
+from newsletter.ports import ArchiveIndex, Matcher, Papers
+from newsletter.text import clean, fold, phrases, shorten, tex_to_unicode, word_text
+
+if TYPE_CHECKING:
+    from newsletter.meaning import Engine, PaperBlock, PaperText, PreparedWish
+    from newsletter.meaning.blocks import Flags
+
+Band = Literal["best", "good", "more"]
+BANDS: tuple[Band, ...] = get_args(Band)
+BEGIN = (0.5, 0.3, 0.05)
+"""From which probability on a paper is in each band."""
+REMOTE = 0.01  # the probability of a paper where only words are compared
+
+CLOSE = 80  # papers nearest to a search in meaning and words that are compared with it in full
+WITH_WORDS = 40  # the same of papers that have all its words: the nearest, and the newest
+WITH_RULE = 400  # the newest papers that may match a rule that are compared with it
+
+KNOWN = 0.5  # of a search's words, at least; with fewer the meaning is a guess
+
+_ENDS = ".,;:!?()[]{}\"'“”„«»"  # signs around a word
+MAX_REASON = 160  # characters
+
+FORM = 1  # of what the index has of a paper
+
+_SIGNS = re.compile(rf'(?:^|[\s(])(?:{"|".join(get_args(Field))}):|"', re.IGNORECASE)
+"""What a rule has and plain words have not."""
+_ABOUT = re.compile(r"^\s*about:", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A paper that a search finds: why, in words, and how well it fits."""
+
+    paper: Paper
+    because: str = ""
+    band: Band = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a search finds, best first, and what its words lack, in words; empty if nothing."""
+
+    found: tuple[Found, ...]
+    note: str = ""
+
+
+class ArchivedPapers(Papers, ArchiveIndex, Protocol):
+    """What a search needs of the store."""
+
+
+class ArchiveSearch:
+    """Searches all papers that are not muted.
+
+    Its index is in the store, in blocks that :meth:`fill` makes one by one. Papers that are not yet
+    in it are found by their words. Without ``load``, which returns the engine, only words are
+    searched.
+    """
+
+    def __init__(
+        self, store: "ArchivedPapers", matcher: Matcher, load: "Callable[[], Engine] | None"
+    ) -> None:
+        self._store, self._matcher, self._load = store, matcher, load
+
+    @property
+    def knows_meanings(self) -> bool:
+        """Whether plain words are understood by their meaning."""
+        return self._load is not None
+
+    def find(self, text: str, limit: int) -> SearchResult:
+        """The papers that a search finds, at most ``limit``, each under one of its numbers."""
+        if self._load is None:
+            papers = self._store.search_papers(text.split(), limit=limit)
+            return SearchResult(tuple(map(Found, papers)))
+        text = clean(_ABOUT.sub("", text))
+        result = self._found(self._load(), text, limit)
+        found = {each.paper.group: each for each in self._named(text)}
+        note = "" if found else result.note
+        for each in result.found:
+            found.setdefault(each.paper.group, each)
+        return SearchResult(tuple(found.values())[:limit], note)
+
+    def _found(self, engine: "Engine", text: str, limit: int) -> SearchResult:
+        if not _SIGNS.search(read_signs(text)):
+            return self._in_plain_words(engine, text, limit)
+        try:
+            rule = parse_rule(text)
+        except FilterError as error:
+            result = self._in_plain_words(engine, text, limit)  # a title may have quotes
+            return result if result.found else SearchResult((), error.reason)
+        return SearchResult(tuple(islice(self._matching(engine, rule), limit)))
+
+    def _named(self, text: str) -> Iterator[Found]:
+        """The paper whose id or address the search is."""
+        for name, _ in parse_names(text):
+            paper = self._store.find_paper(name)
+            if paper is not None and not paper.muted:
+                yield Found(paper, f"this is “{text}”")
+
+    # -- plain words ---------------------------------------------------------------------------
+
+    def _in_plain_words(self, engine: "Engine", text: str, limit: int) -> SearchResult:
+        known, asked = engine.known_words(text)
+        wish, problem = None, ""
+        try:
+            wish = engine.prepare(text) if known else None
+        except FilterError as error:
+            problem = error.reason if asked else ""  # it says only what is not wanted
+        words = _words_of(text, wish)
+        papers, with_words = self._candidates(engine, wish, words)
+        places = {
+            paper.number: _place_of(paper.item, words if paper.number in with_words else ())
+            for paper in papers
+        }
+        if problem:  # unless it is a title, such as “Not all speech is alike”
+            papers = [paper for paper in papers if places[paper.number].is_title]
+        found = tuple(islice(_judged(engine, wish, papers, places), limit))
+        note = problem or _note(known, asked, text)
+        return SearchResult(found, "" if any(each.band == "best" for each in found) else note)
+
+    def _candidates(
+        self, engine: "Engine", wish: "PreparedWish | None", words: Sequence[Sequence[str]]
+    ) -> tuple[list[Paper], set[int]]:
+        """The papers nearest to a search, and some that may have all words of one of the lists.
+
+        The second part of the result has the numbers of those that may have the words.
+        """
+        import numpy as np  # noqa: PLC0415 - slow to import
+
+        odds, hits = [np.zeros(0, np.float32)], [np.zeros(0, np.bool_)]
+        for block in self._blocks(engine):
+            none = block.scales < -1
+            odds.append(block.odds(wish) if wish else block.scales * 0)
+            hits.append(np.any([none, *(_having(block, each) for each in words)], axis=0))
+        scores, having = np.concatenate(odds), np.flatnonzero(np.concatenate(hits))
+        nearest = having[np.argsort(-scores[having], kind="stable")[:WITH_WORDS]]
+        with_words = {*nearest.tolist(), *having[-WITH_WORDS:].tolist()}
+        close = np.argsort(-scores, kind="stable")[:CLOSE].tolist() if wish else []
+        papers = [*self._store.papers_by_number({*with_words, *close})]
+        for each in words:  # papers that are not in the index yet
+            newer = self._store.search_papers(each, limit=WITH_WORDS, after=len(scores) - 1)
+            papers.extend(paper for paper in newer if paper.number not in with_words)
+            with_words.update(paper.number for paper in newer)
+        return [paper for paper in papers if not paper.muted], {*having.tolist(), *with_words}
+
+    # -- rules ---------------------------------------------------------------------------------
+
+    def _matching(self, engine: "Engine", rule: Rule) -> Iterator[Found]:
+        """The papers that match a rule, the newest first."""
+        import numpy as np  # noqa: PLC0415 - slow to import
+
+        flags = [np.zeros(0, np.bool_)]
+        flags.extend(_may_match(rule.expression, block) for block in self._blocks(engine))
+        possible = np.concatenate(flags)
+        newer = range(len(possible), self._store.cutoff() + 1)
+        numbers = [*np.flatnonzero(possible)[-WITH_RULE:].tolist(), *newer[-WITH_RULE:]]
+        papers = [each for each in self._store.papers_by_number(numbers) if not each.muted][::-1]
+        matches = self._matcher.match([p.item for p in papers], [*iter_terms(rule.expression)])
+        asked = [[term.text] for term in positive_terms(rule.expression)]
+        found = evaluate(rule.expression, matches.terms, (1 << len(papers)) - 1)
+        for index, paper in enumerate(papers):
+            if found >> index & 1:
+                authors = ", ".join(authors_asked_for(rule, paper.item))
+                because = f"by {authors}" if authors else _place_of(paper.item, asked).because
+                yield Found(paper, because)
+
+    # -- the index -----------------------------------------------------------------------------
+
+    def _blocks(self, engine: "Engine") -> "Iterator[PaperBlock]":
+        """The blocks from number 0 to the first one that is missing."""
+        from newsletter.meaning import PaperBlock  # noqa: PLC0415 - imports numpy
+
+        expected = 0
+        for block in self._store.index_blocks(_form_of(engine)):
+            if block.start != expected:
+                return
+            yield PaperBlock.read(block.body)
+            expected = block.last + 1
+
+    def fill(self) -> bool:
+        """Make one block of the index that is missing or out of date; False if none is."""
+        if self._load is None:
+            return False
+        engine = self._load()
+        stale = self._store.stale_block(_form_of(engine))
+        if stale is not None:
+            self._store.save_block(self._packed(engine, stale), _form_of(engine))
+        return stale is not None
+
+    def _packed(self, engine: "Engine", block: IndexBlock) -> IndexBlock:
+        from newsletter.meaning import IndexedPaper, pack_block  # noqa: PLC0415 - imports numpy
+
+        numbers = range(block.start, block.last + 1)
+        papers = {
+            paper.number - block.start: IndexedPaper(
+                _text_of(paper.item), _indexed_words(paper.item)
+            )
+            for paper in self._store.papers_by_number(numbers)
+            if not paper.muted
+        }
+        return replace(block, body=pack_block(engine.table, papers, len(numbers)))
+
+
+def _form_of(engine: "Engine") -> str:
+    """What blocks must have in common to be searched together."""
+    return f"{FORM} {engine.table.checksum}"
+
+
+# -- what is found -------------------------------------------------------------------------------
+
+
+class _Place(NamedTuple):
+    """Where a paper has all words of a search, in words, and the band of that."""
+
+    band: int | None = None
+    because: str = ""
+    is_title: bool = False  # the title has the very words in their order
+
+
+def _note(known: int, asked: int, text: str) -> str:
+    """What a search for these words lacks, in words."""
+    if known < KNOWN * asked:
+        said = f"{known} of these {asked} words" if known else "none of these words"
+        return f"I know {said}. Try English, or other words"
+    if not asked and not text.isascii():
+        return "words that are not English are only found as typed"
+    return ""
+
+
+def _judged(
+    engine: "Engine",
+    wish: "PreparedWish | None",
+    papers: Sequence[Paper],
+    places: Mapping[int, _Place],
+) -> Iterator[Found]:
+    """Those of the papers that a search finds, best first."""
+    from newsletter.meaning import score  # noqa: PLC0415 - imports numpy
+
+    signals = engine.read([_text_of(paper.item) for paper in papers], wish)
+    chances = score(signals, [wish])[0].tolist() if wish else [REMOTE] * len(papers)
+    ranked = list[tuple[int, bool, float, int, int]]()
+    for index, (paper, chance) in enumerate(zip(papers, chances, strict=True)):
+        place = places[paper.number]
+        bands = [band for band, least in enumerate(BEGIN) if chance >= least]
+        likely = chance if bands else 0
+        bands.extend(() if place.band is None else [place.band])
+        if bands and (chance or place.is_title):  # unwanted papers have no chance
+            ranked.append((min(bands), not place.is_title, -likely, -paper.number, index))
+    for band, _, minus, _, index in sorted(ranked):
+        because = places[papers[index].number].because
+        if wish and minus:
+            because = engine.evidence(signals, index, wish.wish.text)
+        yield Found(papers[index], shorten(because, MAX_REASON), BANDS[band])
+
+
+def _place_of(item: Item, words: Sequence[Sequence[str]]) -> _Place:
+    """Where a paper has all words of one of these lists."""
+    for asked in words:
+        phrase = " ".join(asked)
+        if _has_all([item.title], asked):
+            is_title = asked is words[0] and _has_all([item.title], [phrase])
+            return _Place(0, f"“{phrase}”: in the title", is_title)
+        for author in item.authors:
+            if _has_all([author], asked):
+                return _Place(0, f"by {tex_to_unicode(author)}")
+        if any(_has_all([keyword], asked) for keyword in item.keywords):
+            return _Place(0, f"“{phrase}”: a keyword")
+        if _has_all([*_texts(item)], asked):
+            what = "has" if len(asked) == 1 else "has all words of"
+            return _Place(len(BANDS) - 1, f"{what} “{phrase}”")
+    return _Place()
+
+
+# -- words ---------------------------------------------------------------------------------------
+
+
+def _words_of(text: str, wish: "PreparedWish | None") -> list[list[str]]:
+    """The lists of words that a paper may have all of: all that are typed, and what is wanted."""
+    wanted = [text] if wish is None else [text, " ".join(wish.wish.wanted)]
+    lists = [[*filter(_WORD.search, (w.strip(_ENDS) for w in t.split()))] for t in wanted]
+    return [each for place, each in enumerate(lists) if each and each not in lists[:place]]
+
+
+def _text_of(item: Item) -> "PaperText":
+    """What is read of a paper for its meaning."""
+    from newsletter.meaning import PaperText  # noqa: PLC0415 - imports numpy
+
+    return PaperText(tex_to_unicode(item.title), tex_to_unicode(item.abstract))
+
+
+def _texts(item: Item) -> Iterator[str]:
+    """What a search by words looks through."""
+    yield from (item.title, item.abstract, *item.authors, *item.keywords)
+    yield from (item.organization or "", *item.categories)
+
+
+def _indexed_words(item: Item) -> set[str]:
+    """The words of a paper, as they stand there and as rules compare them."""
+    words = set[str]()
+    for text in map(tex_to_unicode, _texts(item)):
+        # Without the functions' caches, which would keep every abstract of the archive.
+        words.update(_WORD.findall(fold.__wrapped__(text)))
+        words.update(_WORD.findall(word_text.__wrapped__(text)))
+    return words
+
+
+def _has_all(texts: Sequence[str], words: Iterable[str]) -> bool:
+    """Whether for each word one of the texts has a word that begins with it, in any spelling."""
+    folded = [f" {fold(clean(text))}" for text in texts]
+    spelled = [word_text(tex_to_unicode(text)) for text in texts]
+    return all(
+        any(f" {fold(word)}" in text for text in folded)
+        or any(word_text(word).rstrip() in text for text in spelled)
+        for word in words
+    )
+
+
+def _having(block: "PaperBlock", words: Iterable[str]) -> "Flags":
+    """The papers that may have all of these words; some have only their parts."""
+    found = block.scales > -1  # all
+    for word in words:
+        found = found & (_with_parts(block, fold(word)) | _with_parts(block, word_text(word)))
+        if not found.any():
+            break
+    return found
+
+
+def _with_parts(block: "PaperBlock", text: str) -> "Flags":
+    """The papers with a word for each word of a text; all papers if it has none."""
+    found = block.scales > -1
+    for part in _WORD.findall(text):
+        found = found & block.having(part)
+    return found
+
+
+def _may_match(expression: Expression, block: "PaperBlock") -> "Flags":
+    """The papers that may match a rule; the block does not know all that rules compare."""
+    match expression:
+        case Term(field="about") | Not():
+            return block.scales > -1
+        case Term():
+            found = block.scales < -1  # none
+            for spelling in (*phrases(expression.text), fold(expression.text)):
+                found = found | _with_parts(block, spelling)
+            return found
+        case AnyOf(of=parts):
+            found = block.scales < -1
+            for part in parts:
+                found = found | _may_match(part, block)
+            return found
+        case All(of=parts):
+            found = block.scales > -1
+            for part in parts:
+                found = found & _may_match(part, block)
+            return found
