@@ -56,7 +56,8 @@ _Sources = Annotated[
     typer.Option(help="huggingface, a category of arXiv, or a feed. Repeat for more."),
 ]
 _Topics = Annotated[
-    list[str] | None, typer.Option(help="A bundled topic. Repeat for more. Default: all.")
+    list[str] | None,
+    typer.Option(help="A topic or a group of them. Repeat for more. Default: machine learning."),
 ]
 _Reader = Annotated[
     str | None, typer.Option(help="The first reader's address. Default: the operator's.")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formataddr
@@ -12,7 +13,7 @@ import tzlocal
 from pydantic import TypeAdapter, ValidationError
 
 from newsletter.app import event_loop
-from newsletter.config import curated_topics
+from newsletter.config import curated_groups
 from newsletter.config.fields import LOOPBACK, Address, Mailbox, Security, WebAddress, Zone, mailbox
 from newsletter.config.sources import kind_of_address
 from newsletter.config.subscriptions import Lines, problem_of
@@ -27,6 +28,7 @@ _TLS_PORT, _SUBMISSION_PORT, _RELAY_PORT = 465, 587, 25
 
 _SOURCES = "huggingface, arXiv categories such as cs.CL, or addresses of feeds"
 _EVERY_TOPIC = "all"
+_USUAL_GROUPS = "Agents and robots, Language, Vision and sound, Machine learning"
 
 T = TypeVar("T")
 
@@ -142,14 +144,13 @@ class Questions:
         return self._ask("source", "Sources", given, _read_sources, "huggingface cs.CL cs.LG")
 
     def _topics(self) -> Sequence[str]:
-        names = [topic.name for topic in curated_topics()]
-        listed = [f"{number:2}  {name}" for number, name in enumerate(names, 1)]
+        groups = curated_groups()
         self._say("Topics, the sections of an email, that readers can choose from:")
         if self.on_terminal:
-            typer.echo(_in_columns(listed), err=True)
+            typer.echo(_in_groups(groups), err=True)
         given = ",".join(self.options.topic or ()) or None
-        question = "Topics: numbers or names with commas between them, or all"
-        return self._ask("topic", question, given, _topic_reader(names), _EVERY_TOPIC)
+        question = "Topics: groups, their numbers or topics, with commas between them, or all"
+        return self._ask("topic", question, given, _topic_reader(groups), _USUAL_GROUPS)
 
     def _smtp(self, sender: str, reader: str) -> Mapping[str, object]:
         """The settings of the mail server; on a terminal it is tried until it works."""
@@ -280,23 +281,25 @@ def _read_sources(text: str) -> Sequence[Lines]:
     return [*found, *([{"kind": "arxiv", "categories": categories}] if categories else [])]
 
 
-def _topic_reader(names: Sequence[str]) -> Callable[[str], Sequence[str]]:
-    by_word = {name.casefold(): name for name in names}
-    by_word |= {str(number): name for number, name in enumerate(names, 1)}
+def _topic_reader(groups: Mapping[str, Sequence[str]]) -> Callable[[str], Sequence[str]]:
+    names = [name for topics in groups.values() for name in topics]
+    by_word: dict[str, Sequence[str]] = {_EVERY_TOPIC: names}
+    for number, (group, topics) in enumerate(groups.items(), 1):
+        by_word |= {group.casefold(): topics, str(number): topics}
+    by_word |= {name.casefold(): [name] for name in names}
 
     def read(text: str) -> Sequence[str]:
-        if text.strip().casefold() == _EVERY_TOPIC:
-            return names
         words = [word.strip().casefold() for word in text.split(",") if word.strip()]
         if unknown := [word for word in words if word not in by_word]:
             raise typer.BadParameter(f"there is no topic {unknown[0]!r}; `newsletter topics list`")
-        return list(dict.fromkeys(by_word[word] for word in words))
+        return list(dict.fromkeys(name for word in words for name in by_word[word]))
 
     return read
 
 
-def _in_columns(texts: Sequence[str], columns: int = 2) -> str:
-    """The texts in columns, to be read downwards."""
-    height, width = -(-len(texts) // columns), max(map(len, texts)) + 2
-    rows = ("".join(text.ljust(width) for text in texts[row::height]) for row in range(height))
-    return "\n".join(row.rstrip() for row in rows)
+def _in_groups(groups: Mapping[str, Sequence[str]]) -> str:
+    """The topics of each group after its number and name."""
+    return "\n".join(
+        textwrap.fill(f"{f'{number}.':<4}{group}: {', '.join(names)}", 79, subsequent_indent="    ")
+        for number, (group, names) in enumerate(groups.items(), 1)
+    )

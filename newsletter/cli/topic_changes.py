@@ -164,13 +164,14 @@ class _Edit:
         return replace(self, text=text, touched=(*self.touched, topic))
 
     def absorbed(self, name: str, into: str) -> "_Edit":
-        """With the rules, the categories and the readers of one topic in another."""
+        """With the rules, phrases, categories and readers of one topic in another."""
         topics = self.topics
         if name not in topics:
             raise UsageError(f"newsletter.yaml has no topic {name!r}; see newsletter config show")
         gone, text = topics[name], self.text.remove(name)
         text = text.add_names(into, (name, *gone.formerly), [rule.text for rule in gone.any])
         text = text.with_items(into, "categories", gone.categories)
+        text = text.with_items(into, "phrases", gone.phrases)
         return replace(self, text=text, touched=(*self.touched, gone, topics[into]))
 
 

@@ -11,7 +11,7 @@ from newsletter.cli.command import Day, command, command_list, find_readers, gro
 from newsletter.cli.output import Output, count_of, table
 from newsletter.config import curated_topics
 from newsletter.config.subscribers import mailbox_key
-from newsletter.model import Filter, Subscriber, Verdict
+from newsletter.model import Filter, Subscriber, Topic, Verdict
 from newsletter.publisher.previewing import FilterPreview, preview_filters
 
 commands = command_list()
@@ -29,7 +29,7 @@ SHOWN = 5  # how many matches, and how many near misses, are printed
 
 @command(topics_group, "list")
 def list_topics(_config: Path, output: Output) -> int:
-    """List every topic that newsletter.yaml can use by its name.
+    """List every topic that newsletter.yaml can use by its name, in groups.
 
     Example: newsletter topics list
     """
@@ -37,15 +37,27 @@ def list_topics(_config: Path, output: Output) -> int:
     document = [
         {
             "name": topic.name,
+            "group": topic.group,
             "about": topic.about,
+            "example": topic.example,
+            "phrases": list(topic.phrases),
             "any": [rule.text for rule in topic.any],
             "none": [rule.text for rule in topic.none],
             "categories": list(topic.categories),
         }
         for topic in topics
     ]
-    output.result(document, table(("topic", "about"), [(t.name, t.about) for t in topics]))
+    output.result(document, _in_groups(topics))
     return 0
+
+
+def _in_groups(topics: Sequence[Topic]) -> str:
+    """Each group's topics below its name, with what they are about."""
+    lines = table(("topic", "about"), [(f"  {t.name}", t.about) for t in topics]).splitlines()[1:]
+    groups: dict[str, list[str]] = {}
+    for topic, line in zip(topics, lines, strict=True):
+        groups.setdefault(topic.group, []).append(line)
+    return "\n\n".join("\n".join((group, *rows)) for group, rows in groups.items())
 
 
 @command(topics_group, "test")

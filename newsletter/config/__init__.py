@@ -21,7 +21,7 @@ from newsletter.config.sources import (
     PageSource,
     PubMedSource,
 )
-from newsletter.config.topics import TopicSettings, curated_topics
+from newsletter.config.topics import TopicSettings, curated_groups, curated_topics
 from newsletter.config.webhooks import WebhookSettings
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "TopicSettings",
     "WebSettings",
     "WebhookSettings",
+    "curated_groups",
     "curated_topics",
     "read_settings",
 ]

@@ -17,7 +17,7 @@ from newsletter.config.fields import as_list
 from newsletter.config.topics import bundled_settings
 from newsletter.errors import ConfigurationError
 
-_LISTS = ("formerly", "any", "none", "categories")
+_LISTS = ("formerly", "phrases", "any", "none", "categories")
 
 
 class _Mark(Protocol):

@@ -1,6 +1,7 @@
 """A newsletter's topics, and the bundled topics that newsletter.yaml can use by name."""
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
@@ -15,13 +16,17 @@ from newsletter.model import Topic
 from newsletter.papers.filters import parse_rule
 
 _FILE = "topics.yaml"
+_ENTRY = re.compile(r"^- name: (.+)\n(?:  .*\n)*", re.MULTILINE)
 
 
 class TopicSettings(Strict):
-    """A section of the email, and the rules for the papers in it."""
+    """A section of the email, and what says which papers are in it."""
 
     name: str = Field(min_length=1)
+    group: str = ""
     about: str = ""
+    example: str = ""
+    phrases: tuple[str, ...] = ()
     any: tuple[RuleText, ...] = ()
     none: tuple[RuleText, ...] = ()
     categories: tuple[str, ...] = ()
@@ -37,20 +42,47 @@ class TopicSettings(Strict):
             categories=self.categories,
             about=self.about,
             formerly=self.formerly,
+            phrases=self.phrases,
+            group=self.group,
+            example=self.example,
         )
-
-
-@cache
-def _bundled() -> dict[str, dict[str, Value]]:
-    """The settings of each bundled topic, by name."""
-    topics = load(files("newsletter").joinpath("data", _FILE).read_bytes(), _FILE, {}).value
-    assert isinstance(topics, list)
-    return {str(entry["name"]): entry for entry in topics if isinstance(entry, dict)}
 
 
 def curated_topics() -> tuple[Topic, ...]:
     """Every bundled topic, in the order of its file."""
-    return tuple(TopicSettings.model_validate(entry).topic for entry in _bundled().values())
+    return tuple(TopicSettings.model_validate(_parsed(each)).topic for each in _entries().values())
+
+
+def curated_groups() -> dict[str, list[str]]:
+    """The names of the bundled topics by their group."""
+    groups: dict[str, list[str]] = {}
+    for topic in curated_topics():
+        groups.setdefault(topic.group, []).append(topic.name)
+    return groups
+
+
+def bundled_settings(name: str) -> dict[str, Value] | None:
+    """What is written of the bundled topic of this name; None if there is none."""
+    entry = _entries().get(name)
+    return None if entry is None else _parsed(entry)
+
+
+def _entries() -> dict[str, str]:
+    """The text of each bundled topic by its name: a newsletter has to parse only its own ones."""
+    return {found[1]: found[0] for found in _ENTRY.finditer(_source())}
+
+
+@cache
+def _source() -> str:
+    return files("newsletter").joinpath("data", _FILE).read_text("utf-8")
+
+
+@cache
+def _parsed(entry: str) -> dict[str, Value]:
+    topics = load(entry.encode(), _FILE, {}).value
+    assert isinstance(topics, list)
+    assert isinstance(topics[0], dict)
+    return topics[0]
 
 
 def expand_name(value: Any) -> Any:  # noqa: ANN401 - before validation anything may be here
@@ -63,13 +95,13 @@ def expand_name(value: Any) -> Any:  # noqa: ANN401 - before validation anything
     """
     if not isinstance(value, str):
         return value
-    bundled = _bundled()
-    if value in bundled:
-        return bundled[value]
-    for entry in bundled.values():
+    if (settings := bundled_settings(value)) is not None:
+        return settings
+    entries = _entries()
+    for entry in map(_parsed, entries.values()):
         if value in as_list(entry.get("formerly", [])):
             return entry | {"name": value, "formerly": []}
-    near = difflib.get_close_matches(value, bundled, 1)
+    near = difflib.get_close_matches(value, entries, 1)
     hint = f"did you mean {near[0]!r}?" if near else "`newsletter topics list` shows them."
     raise ValueError(
         f"there is no bundled topic {value!r}; {hint} Your own topic needs `name:` and `any:`"
@@ -88,11 +120,6 @@ def without_claimed(topics: Sequence[TopicSettings]) -> tuple[TopicSettings, ...
         )
         for topic in topics
     )
-
-
-def bundled_settings(name: str) -> dict[str, Value] | None:
-    """What is written of the bundled topic of this name; None if there is none."""
-    return _bundled().get(name)
 
 
 def _bundled_topic(name: str) -> TopicSettings | None:

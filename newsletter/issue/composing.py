@@ -12,6 +12,7 @@ from newsletter.papers.filters import evaluate
 from newsletter.papers.topics import bit_indexes, followed_topics, present_names
 from newsletter.text import shorten, tex_to_unicode
 
+_CLOSE = " close to"  # stands before a phrase of a topic that no rule put the paper into
 _AS = " (as "  # begins how a paper writes what the rule of a reason looks for
 
 MAX_QUOTE = 80  # characters of a rule within a reason: every card that the rule selected repeats it
@@ -93,7 +94,7 @@ class IssueMasks:
         self.noticed = _mask(_attention(paper) > 0 for paper in papers)
         self.by_number = {paper.number: index for index, paper in enumerate(papers)}
         self.by_group = {paper.group: index for index, paper in enumerate(papers)}
-        self.topic_reasons = {topic.name: self._topic_reasons(topic.name) for topic in issue.topics}
+        self.topic_reasons = {topic.name: self._topic_reasons(topic) for topic in issue.topics}
         self._present = present_names(issue.topics)
         # Many readers share these arguments, so each mask is computed once.
         self.numbered_after = lru_cache(maxsize=1024)(self._numbered_after)
@@ -112,11 +113,10 @@ class IssueMasks:
         """The papers' titles as people read them."""
         return tuple(tex_to_unicode(paper.item.title) for paper in self.issue.papers)
 
-    def _topic_reasons(self, topic: str) -> Mapping[int, str]:
-        return {
-            index: quote_rule(f"topic {topic}:", self.matching.because[topic, index])
-            for index in bit_indexes(self.matching.topics[topic])
-        }
+    def _topic_reasons(self, topic: Topic) -> Mapping[int, str]:
+        because = self.matching.because
+        papers = bit_indexes(self.matching.topics[topic.name])
+        return {index: _topic_reason(topic, because[topic.name, index]) for index in papers}
 
     def _followed(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The topics that these names, which a reader chose, stand for at present."""
@@ -135,6 +135,12 @@ class IssueMasks:
 
 def _mask(flags: Iterable[bool]) -> int:
     return sum(1 << index for index, flag in enumerate(flags) if flag)
+
+
+def _topic_reason(topic: Topic, text: str) -> str:
+    """Why a paper is in a topic: one of its rules, or that it is close to one of its phrases."""
+    close = text in topic.phrases
+    return quote_rule(f"topic {topic.name}:{_CLOSE if close else ''}", text)
 
 
 def quote_rule(kind: str, rule: str) -> str:
@@ -169,4 +175,6 @@ def name_reason(reason: str) -> str:
         rule, _, names = rule.removesuffix(")").removesuffix("”").partition(f"”{_AS}“")
         by_author = names and "author:" in rule.casefold()
         return f"author: {names.replace('”, “', ', ')}" if by_author else rule
-    return kind.removeprefix("topic ").removesuffix(":") if kind.startswith("topic ") else ""
+    if not kind.startswith("topic "):
+        return ""
+    return kind.removeprefix("topic ").removesuffix(_CLOSE).removesuffix(":")

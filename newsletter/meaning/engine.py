@@ -1,6 +1,7 @@
 """The engine: which papers a wish finds, how sure it is of each, and why, in words."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -14,10 +15,12 @@ from newsletter.meaning.scoring import (
     closeness,
     prepare,
     prepare_mean,
+    prepare_part,
     score,
     word_shares,
 )
 from newsletter.meaning.table import Floats, VectorTable
+from newsletter.meaning.wishes import parse_wish
 from newsletter.model import WishMasks
 
 BEST = 5  # papers of a wish that need less to be found than others
@@ -38,6 +41,7 @@ class Engine:
         self.table = table
         self.prepare = lru_cache(maxsize=_CACHED_WISHES)(self._prepare)
         self._prepare_topic = lru_cache(maxsize=256)(self._topic_part)
+        self._prepare_phrase = lru_cache(maxsize=1024)(self._phrase_part)
 
     def _prepare(self, wish: str) -> PreparedWish:
         return prepare(self.table, wish)
@@ -50,7 +54,11 @@ class Engine:
         return read_papers(self.table, papers, None if wish is None else wish.stems)
 
     def _topic_part(self, name: str, texts: tuple[str, ...]) -> PreparedPart:
-        return prepare_mean(self.table, (name, *texts), name)
+        wanted = (", ".join(parse_wish(text).wanted) for text in texts if text)
+        return prepare_mean(self.table, (name, *wanted), name)
+
+    def _phrase_part(self, phrase: str) -> PreparedPart:
+        return prepare_part(self.table, phrase)
 
     def find(self, papers: PaperSignals, wishes: Sequence[str]) -> list[WishMasks]:
         """For each wish the papers that it finds, as bitmasks: bit *i* is ``papers.texts[i]``.
@@ -70,6 +78,16 @@ class Engine:
         parts = [self._prepare_topic(name, texts) for name, texts in topics]
         in_name, _ = word_shares(papers, parts)
         return TOPIC_MEANING * closeness(papers, parts) + TOPIC_NAME * in_name
+
+    def nearest(
+        self, papers: PaperSignals, indexes: Sequence[int], phrases: Sequence[str]
+    ) -> list[str]:
+        """For each of some papers the phrase that is closest to it in meaning."""
+        if not indexes:
+            return []
+        chosen = replace(papers, steps=papers.steps[indexes], scales=papers.scales[indexes])
+        close = closeness(chosen, [self._prepare_phrase(each) for each in phrases])
+        return [phrases[row] for row in close.argmax(axis=0).tolist()]
 
     def evidence(self, papers: PaperSignals, index: int, wish: str) -> str:
         """Why a wish finds a paper, in words: ``“KV cache”: in the title``."""

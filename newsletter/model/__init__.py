@@ -25,4 +25,5 @@ from newsletter.model.deliveries import *  # noqa: F403
 from newsletter.model.issues import *  # noqa: F403
 from newsletter.model.papers import *  # noqa: F403
 from newsletter.model.readers import *  # noqa: F403
+from newsletter.model.rules import *  # noqa: F403
 from newsletter.model.states import *  # noqa: F403

@@ -7,7 +7,8 @@ from email.utils import parseaddr
 
 from newsletter.model.cadences import CADENCES, Cadence, Days
 from newsletter.model.papers import Correction, Paper
-from newsletter.model.readers import Reader, Summary, Term, Topic
+from newsletter.model.readers import Reader, Summary
+from newsletter.model.rules import Term, Topic
 
 _WEEK = timedelta(weeks=1)
 

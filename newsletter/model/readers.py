@@ -1,4 +1,4 @@
-"""Readers and what they want (topics, rules, filters), and the mail that comes back from them."""
+"""Readers, what they chose, and the mail that comes back from them."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
@@ -7,9 +7,7 @@ from typing import Any, Literal
 
 from newsletter.model.cadences import Cadence
 from newsletter.model.closed_sets import complete
-
-Field = Literal["text", "title", "author", "org", "category", "keyword", "about"]
-"""Where a term must occur; ``text`` is title and abstract. ``about`` asks for a meaning."""
+from newsletter.model.rules import Rule
 
 Summary = Literal["short", "brief", "full", "titles"]
 """How much of each abstract a reader wants; ``brief`` is the source's own sentence in its place."""
@@ -24,65 +22,6 @@ restores it, while ``unsubscribed`` and ``blocked`` stay whatever the file says.
 
 Origin = Literal["file", "store"]
 """Where a reader is managed: in the operator's file, or in the store only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A word or phrase in one field of a paper, in any spelling; ``exact``: only as written."""
-
-    field: Field
-    text: str
-    exact: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """Matches if its expression does not."""
-
-    of: "Expression"
-
-
-@dataclass(frozen=True, slots=True)
-class All:
-    """Matches if all of its expressions do."""
-
-    of: tuple["Expression", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """Matches if one of its expressions does."""
-
-    of: tuple["Expression", ...]
-
-
-Expression = Term | Not | All | AnyOf
-"""A parsed filter expression."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """An expression with its original text, which reasons quote."""
-
-    text: str
-    expression: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """A subject that papers are grouped by.
-
-    A paper belongs to it if any of ``any``, ``categories`` or ``about`` matches, and none of
-    ``none`` does; with ``phrases`` its meaning decides. Readers of ``formerly`` names follow it.
-    """
-
-    name: str
-    any: tuple[Rule, ...] = ()
-    none: tuple[Rule, ...] = ()
-    categories: tuple[str, ...] = ()
-    about: str = ""
-    formerly: tuple[str, ...] = ()
-    phrases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

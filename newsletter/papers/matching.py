@@ -43,6 +43,12 @@ class RulesMatcher(Matcher):
         return {}
 
     @override
+    def nearest_phrases(
+        self, items: Sequence[Item], indexes: Sequence[int], topic: Topic
+    ) -> Sequence[str]:
+        return [""] * len(indexes)
+
+    @override
     def evidence(self, items: Sequence[Item], index: int, wish: Term) -> str:
         return ""
 

@@ -60,6 +60,12 @@ class MeaningMatcher(Matcher):
         return {topic.name: row.tolist() for topic, row in zip(decided, close, strict=True)}
 
     @override
+    def nearest_phrases(
+        self, items: Sequence[Item], indexes: Sequence[int], topic: Topic
+    ) -> Sequence[str]:
+        return self._load().nearest(self._signals(items), indexes, topic.phrases)
+
+    @override
     def evidence(self, items: Sequence[Item], index: int, wish: Term) -> str:
         return self._load().evidence(self._signals(items), index, wish.text)
 

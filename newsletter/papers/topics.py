@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from math import log1p
 from operator import itemgetter
+from typing import NamedTuple
 
-from newsletter.model import All, Filter, Issue, Matching, Rule, Term, Topic
+from newsletter.model import All, Filter, Issue, Item, Matching, Rule, Term, Topic
 from newsletter.papers.filters import evaluate, iter_terms
 from newsletter.ports import Matcher
 from newsletter.text import fold, word_text
@@ -15,7 +17,21 @@ FEW_BITS = 16  # are found fastest one by one
 TITLE_WEIGHT = 3  # the weight of a rule that matches in the title, against 1 in the abstract
 
 _WeightedRules = list[tuple[int, str]]
-"""The rules that put a paper into a topic, each with its weight."""
+"""The rules that speak for a paper in a topic, each with its weight."""
+
+PER_RULE, UNLIKELY = 3.3, -5.9
+"""What rules add to the log odds that a paper is in a topic, per logarithm of their weight, and the
+log odds of a paper that is not close and that no rule matches: ``bench.topics`` fits them."""
+
+_CLOSE = 4.0
+"""The usual closeness of a topic's papers: that of a topic without phrases, to compare it."""
+
+
+class _Reason(NamedTuple):
+    """Why a paper may be in a topic: the log odds, and the rule or the phrase that says most."""
+
+    odds: float
+    text: str
 
 
 def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Matching:
@@ -23,19 +39,17 @@ def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Ma
     items = [paper.item for paper in issue.papers]
     terms = dict.fromkeys(chain(_topic_terms(issue.topics), _filter_terms(filters)))
     found = matcher.match(items, tuple(terms))
-    occurrences = found.terms
-    all_papers = (1 << len(items)) - 1
-    members = {topic.name: _members(topic, occurrences, all_papers) for topic in issue.topics}
-    matches = {
-        (topic.name, index): rules
-        for topic in issue.topics
-        for index, rules in _weigh_rules(topic, members[topic.name], occurrences, all_papers)
-    }
+    reasons = _TopicReasons(items, matcher, issue.topics, found.terms)
+    members = {topic.name: reasons.members(topic) for topic in issue.topics}
     return Matching(
-        topics=members,
-        best=_best_topics(issue.topics, matches),
-        because={key: max(rules, key=itemgetter(0))[1] for key, rules in matches.items()},
-        terms=occurrences,
+        topics={name: sum(1 << index for index in papers) for name, papers in members.items()},
+        best=_best_topics(members),
+        because={
+            (name, index): reason.text
+            for name, papers in members.items()
+            for index, reason in papers.items()
+        },
+        terms=found.terms,
         upvotes=tuple(item.upvotes for item in items),
         wishes=found.wishes,
     )
@@ -129,52 +143,118 @@ def _filter_terms(filters: Iterable[Filter]) -> Iterator[Term]:
 
 
 def _including_rules(topic: Topic) -> tuple[Rule, ...]:
-    """The rules that put a paper into a topic; its categories and description are rules too."""
-    categories = (Rule(name, Term("category", fold(name))) for name in topic.categories)
-    words = [word for word in word_text(topic.about).split() if word[-1].isalnum()]
-    about = [Rule(topic.about, All(tuple(Term("text", word) for word in words)))] if words else []
-    return (*topic.any, *categories, *about)
+    """The rules that speak for a topic; its categories are rules too.
+
+    So is the description of a topic without phrases: a paper may have all of its words.
+    """
+    words = () if topic.phrases else word_text(topic.about).split()
+    described = tuple(Term("text", word) for word in words if word[-1].isalnum())
+    about = [Rule(topic.about, All(described))] if described else []
+    return (*topic.any, *_category_rules(topic), *about)
+
+
+def _category_rules(topic: Topic) -> Iterator[Rule]:
+    return (Rule(name, Term("category", fold(name))) for name in topic.categories)
 
 
 def _in_title(term: Term) -> Term:
     return replace(term, field="title") if term.field == "text" else term
 
 
-def _members(topic: Topic, occurrences: Mapping[Term, int], all_papers: int) -> int:
-    """The papers that match one of the topic's including rules and none of ``none``."""
-    members = 0
-    for rule in _including_rules(topic):
-        members |= evaluate(rule.expression, occurrences, all_papers)
-    for rule in topic.none:
-        members &= ~evaluate(rule.expression, occurrences, all_papers)
-    return members
+class _TopicReasons:
+    """Which papers are in which topics, and what says so."""
 
+    def __init__(
+        self,
+        items: Sequence[Item],
+        matcher: Matcher,
+        topics: Sequence[Topic],
+        occurrences: Mapping[Term, int],
+    ) -> None:
+        self._items, self._matcher, self._occurrences = items, matcher, occurrences
+        self._all_papers = (1 << len(items)) - 1
+        self._closeness = matcher.closeness(items, topics)
+        self._primary = _primary_categories(items) if self._closeness else None
 
-def _weigh_rules(
-    topic: Topic, members: int, occurrences: Mapping[Term, int], all_papers: int
-) -> Iterable[tuple[int, _WeightedRules]]:
-    """For each paper in a topic, the rules that it matches."""
-    matches: dict[int, _WeightedRules] = {}
-    for rule in _including_rules(topic):
-        in_title = 0
+    def members(self, topic: Topic) -> Mapping[int, _Reason]:
+        """The topic's papers by their index."""
+        kept_out = self._matching(topic.none)
+        weighed = self._weigh(topic, self._all_papers & ~kept_out)
+        close = self._closeness.get(topic.name)
+        if close is None:
+            known = {index: _log_odds(_CLOSE, rules) for index, rules in weighed.items()}
+        else:
+            odds = ((i, _log_odds(value, weighed.get(i, ()))) for i, value in enumerate(close))
+            known = {i: each for i, each in odds if each >= 0 and not kept_out >> i & 1}
+        return dict(self._reasons(topic, known, weighed))
+
+    def _reasons(
+        self, topic: Topic, odds: Mapping[int, float], weighed: Mapping[int, _WeightedRules]
+    ) -> Iterator[tuple[int, _Reason]]:
+        """Each paper's rule that counts most, of several the first; or the nearest phrase."""
+        for index in odds.keys() & weighed.keys():
+            yield index, _Reason(odds[index], max(weighed[index], key=itemgetter(0))[1])
+        others = [index for index in odds if index not in weighed]
+        phrases = self._matcher.nearest_phrases(self._items, others, topic) if others else ()
+        for index, phrase in zip(others, phrases, strict=True):
+            yield index, _Reason(odds[index], phrase)
+
+    def _matching(self, rules: Iterable[Rule]) -> int:
+        """The papers that one of the rules matches."""
+        found = 0
+        for rule in rules:
+            found |= evaluate(rule.expression, self._occurrences, self._all_papers)
+        return found
+
+    def _weigh(self, topic: Topic, papers: int) -> Mapping[int, _WeightedRules]:
+        """For each of the papers that rules of the topic match, these rules."""
+        matches: dict[int, _WeightedRules] = {}
+        for rule in _including_rules(topic):
+            found = papers & evaluate(rule.expression, self._occurrences, self._all_papers)
+            heavy = self._counting_as_title(topic, rule) if found else 0
+            for index in bit_indexes(found):
+                weight = TITLE_WEIGHT if heavy >> index & 1 else 1
+                matches.setdefault(index, []).append((weight, rule.text))
+        return matches
+
+    def _counting_as_title(self, topic: Topic, rule: Rule) -> int:
+        """The papers with a term of the rule in the title.
+
+        Beside closeness a category counts as much if it is the paper's first one and defines the
+        topic: papers are listed in others whose subject they only touch.
+        """
+        papers = 0
         for term in iter_terms(rule.expression):
-            in_title |= occurrences[_in_title(term)]
-        for index in bit_indexes(members & evaluate(rule.expression, occurrences, all_papers)):
-            weight = TITLE_WEIGHT if in_title >> index & 1 else 1
-            matches.setdefault(index, []).append((weight, rule.text))
-    return matches.items()
+            if term.field != "category" or self._primary is None:
+                papers |= self._occurrences[_in_title(term)]
+            elif rule.text in topic.categories:
+                papers |= self._primary.get(term.text, 0)
+        return papers
 
 
-def _best_topics(
-    topics: Sequence[Topic], matches: Mapping[tuple[str, int], _WeightedRules]
-) -> Mapping[str, int]:
-    """For each topic the papers for which it has the highest weight; ties go to the earlier."""
-    best: dict[int, tuple[int, str]] = {}
-    for (name, index), rules in matches.items():
-        total = sum(weight for weight, _ in rules)
-        if index not in best or total > best[index][0]:
-            best[index] = (total, name)
-    papers = dict.fromkeys((topic.name for topic in topics), 0)
-    for index, (_, name) in best.items():
-        papers[name] |= 1 << index
+def _log_odds(closeness: float, rules: Iterable[tuple[int, str]]) -> float:
+    """The log odds that a paper is in a topic, with these rules for it."""
+    return closeness + PER_RULE * log1p(sum(weight for weight, _ in rules)) + UNLIKELY
+
+
+def _primary_categories(items: Sequence[Item]) -> Mapping[str, int]:
+    """The papers by their first category, and by its archive (cs for cs.CL)."""
+    papers: dict[str, int] = {}
+    for index, item in enumerate(items):
+        first = fold(item.categories[0]) if item.categories else ""
+        for name in {first, first.partition(".")[0]} - {""}:
+            papers[name] = papers.get(name, 0) | 1 << index
     return papers
+
+
+def _best_topics(members: Mapping[str, Mapping[int, _Reason]]) -> Mapping[str, int]:
+    """For each topic the papers that are in it most probably; ties go to the earlier topic."""
+    best: dict[int, tuple[float, str]] = {}
+    for name, papers in members.items():
+        for index, reason in papers.items():
+            if index not in best or reason.odds > best[index][0]:
+                best[index] = (reason.odds, name)
+    found = dict.fromkeys(members, 0)
+    for index, (_, name) in best.items():
+        found[name] |= 1 << index
+    return found

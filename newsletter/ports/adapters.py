@@ -68,6 +68,14 @@ class Matcher(Protocol):
         Empty if the matcher knows words only.
         """
 
+    def nearest_phrases(
+        self, items: Sequence[Item], indexes: Sequence[int], topic: Topic
+    ) -> Sequence[str]:
+        """For each of some items the phrase of a topic that is closest to it in meaning.
+
+        It is asked only of a matcher that knows how close the topic is.
+        """
+
     def evidence(self, items: Sequence[Item], index: int, wish: Term) -> str:
         """Why a term that asks for a meaning finds one of the items, in words.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.config import curated_groups
 from tests.support.cli import Newsletter
 from tests.support.daemons import free_port
 from tests.support.http_servers import daily_papers, serve
@@ -86,7 +87,7 @@ GREETING = "250-localhost\r\n250-AUTH PLAIN\r\n250 8BITMIME"
 def test_options_answer_without_a_terminal(tmp_path: Path) -> None:
     newsletter = Newsletter(tmp_path)
     newsletter.run(
-        *("init", "--sender", "p@example.org", "--operator", "ada@example.org", "--topic", "3"),
+        *("init", "--sender", "p@example.org", "--operator", "ada@example.org", "--topic", "14"),
         *("--smtp", "mx.example.org:465", "--timezone", "Europe/Zurich", "--name", "Ü ${x}"),
         *("--source", "cs.CL", "--source", "https://example.org/feed", "--topic", "Agents"),
         *("--url", "https://papers.example.org"),
@@ -95,7 +96,8 @@ def test_options_answer_without_a_terminal(tmp_path: Path) -> None:
     assert (shown["name"], shown["sender"]) == ("Ü ${x}", "Ü ${x} <p@example.org>")
     assert (shown["operator"], shown["reply_to"]) == ("ada@example.org", "ada@example.org")
     assert [(s["kind"]) for s in shown["sources"]] == ["feed", "arxiv"]
-    assert [topic["name"] for topic in shown["topics"]] == ["Mixture of Experts", "Agents"]
+    names = [topic["name"] for topic in shown["topics"]]
+    assert names == [*curated_groups()["Earth and climate"], "Agents"]
     assert (shown["smtp"]["port"], shown["smtp"]["security"]) == (465, "tls")
     assert (shown["url"], shown["web"]["port"]) == ("https://papers.example.org", 8000)
     assert newsletter.json("config", "check")["readers"] == 1

@@ -6,7 +6,6 @@ from pydantic import SecretStr
 
 from newsletter.config import Settings, WebhookSettings, curated_topics, read_settings
 from newsletter.config import topics as bundled
-from newsletter.config.yaml_file import Value
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import Publication
 from newsletter.readers.joining import OPEN_TO_ALL
@@ -432,10 +431,8 @@ def test_former_name_of_two_topics_is_refused_with_its_line() -> None:
 
 
 def test_bundled_topic_goes_by_any_name_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    renamed: dict[str, dict[str, Value]] = {
-        "Sight": {"name": "Sight", "any": ["vision"], "formerly": ["Vision", "Seeing"]}
-    }
-    monkeypatch.setattr(bundled, "_bundled", lambda: renamed)
+    renamed = "- name: Sight\n  any: [vision]\n  formerly: [Vision, Seeing]\n"
+    monkeypatch.setattr(bundled, "_source", lambda: renamed)
     present, former = read(topics=["Sight"]).topics[0], read(topics=["Vision"]).topics[0]
     assert (present.name, present.formerly) == ("Sight", ("Vision", "Seeing"))
     assert (former.name, former.any, former.formerly) == ("Vision", ("vision",), ())
@@ -445,8 +442,10 @@ def test_bundled_topic_goes_by_any_name_it_had(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_curated_topics_are_many_and_distinct() -> None:
-    names = [topic.name for topic in curated_topics()]
-    assert len(names) == len(set(names)) >= 18
+    topics = curated_topics()
+    for values in zip(*((t.name, t.about, t.example) for t in topics), strict=True):
+        assert len(set(values)) == len(topics) >= 60
+    assert all(topic.group and 3 <= len(set(topic.phrases)) <= 5 for topic in topics)
 
 
 def test_schema_names_every_setting() -> None:

@@ -3,17 +3,34 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.issue.composing import compose_issue
+from newsletter.app.files import load_engine
+from newsletter.issue.composing import IssueMasks, compose_issue, name_reason
 from newsletter.model import Filter, Issue, Matching, Paper, Term, Topic
 from newsletter.papers import topics
 from newsletter.papers.filters import parse_rule
 from newsletter.papers.matching import RulesMatcher
+from newsletter.papers.meanings import MeaningMatcher
 from newsletter.papers.topics import bit_indexes
 from tests.support.factories import DAY, NOON, paper
 
 REASONING = Topic("Reasoning", any=(parse_rule("reasoning"), parse_rule("chain of thought")))
 AGENTS = Topic("Agents", any=(parse_rule("agent or agents"),), none=(parse_rule("title:survey"),))
 VISION = Topic("Vision", categories=("cs.CV",), about="moving pictures")
+
+
+ROBOTICS = Topic(
+    "Robotics",
+    any=(parse_rule("robot"),),
+    none=(parse_rule("title:survey"),),
+    categories=("cs.RO",),
+    about="Machines that move, grasp and find their way. Not software agents.",
+    phrases=(
+        "robots that learn to walk",
+        "robots that learn to manipulate objects",
+        "navigation of mobile robots",
+    ),
+)
+GRASPING = "A gripper learns dexterous manipulation from demonstrations of a visuomotor policy."
 
 
 def issue_of(*papers: Paper) -> Issue:
@@ -105,3 +122,49 @@ def test_widened_matching_equals_matching_at_once() -> None:
     assert widened == match(*papers, wants=wants)
     assert widened.terms[Term("text", "speech")] == 0b11
     assert topics.extend_matching(widened, issue, [wants], RulesMatcher()) is widened
+
+
+def match_robots(*papers: Paper, other: Topic = REASONING) -> IssueMasks:
+    issue = replace(issue_of(*papers), topics=(other, ROBOTICS))
+    return IssueMasks(issue, topics.match_issue(issue, (), MeaningMatcher(load_engine)))
+
+
+def test_meaning_decides_with_rules_as_evidence() -> None:
+    """Known by no rule, named in passing, and kept out by a rule."""
+    masks = match_robots(
+        paper(1, "Grasping clutter", abstract=GRASPING),
+        paper(2, "Tax law", abstract="Courts ask whether a robot pays tax, by legal reasoning."),
+        paper(3, "A survey of grasping", abstract=GRASPING),
+    )
+    assert masks.matching.topics == {"Reasoning": 0b010, "Robotics": 0b001}
+    assert match(paper(1, "Grasping", abstract=GRASPING)).topics["Vision"] == 0
+
+
+def test_reason_without_a_rule_is_the_nearest_phrase() -> None:
+    masks = match_robots(
+        paper(1, "Grasping clutter", abstract=GRASPING),
+        paper(2, "A robot grasps clutter", abstract=GRASPING),
+    )
+    close, by_rule = masks.topic_reasons["Robotics"].values()
+    assert close == "topic Robotics: close to “robots that learn to manipulate objects”"
+    assert by_rule == "topic Robotics: “robot”"
+    assert name_reason(close) == name_reason(by_rule) == "Robotics"
+
+
+def test_first_category_defines_a_topic() -> None:
+    """A paper is cross-listed in categories whose subject it only touches."""
+    motion = "We plan collision-free trajectories."
+    masks = match_robots(
+        paper(1, "Planning", abstract=motion, categories=("cs.RO", "cs.LG")),
+        paper(2, "Planning", abstract=motion, categories=("cs.LG", "cs.RO")),
+    )
+    assert masks.matching.topics["Robotics"] == 0b01
+
+
+def test_most_probable_topic_is_the_best() -> None:
+    """One word in a title says less than an abstract that means the other topic."""
+    thinking = replace(REASONING, phrases=("language models that think in several steps",))
+    grasping = paper(1, "Reasoning robots that grasp", abstract=GRASPING)
+    masks = match_robots(grasping, other=thinking)
+    assert masks.matching.topics == {"Reasoning": 1, "Robotics": 1}
+    assert masks.matching.best == {"Reasoning": 0, "Robotics": 1}
