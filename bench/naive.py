@@ -22,8 +22,9 @@ SKELETON = """\
 {%- block masthead_end %}{% endblock %}
 {%- for name, topic, lead, cards, rows, rest in sections %}
     {%- block heading scoped %}{% endblock %}
-    {%- for paper, summary, because in cards %}
+    {%- for paper, summary, because, number in cards %}
         {%- block card scoped %}{% endblock %}
+        {%- block like scoped %}{% endblock %}
         {%- if because %}{% block because scoped %}{% endblock %}{% endif %}
         {%- block card_end %}{% endblock %}
     {%- endfor %}
@@ -96,6 +97,7 @@ def in_one_pass(
                             views[paper],
                             views[paper].summaries["lead" if each.leads else length],
                             reason(shown_reason(because, leads=each.leads)),
+                            made.papers[paper].number,
                         )
                         for paper, because in zip(each.cards, each.because, strict=False)
                     ],

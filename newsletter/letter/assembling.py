@@ -84,7 +84,7 @@ class CompiledPart(Generic[Piece]):
     weekly: Mapping[str, tuple[Piece, ...]]
     counts: Mapping[str, tuple[tuple[Piece, ...], ...]]
     headings: Mapping[str, tuple[Piece, ...]]
-    cards: Mapping[Length, tuple[Piece, ...]]
+    cards: Mapping[Length, tuple[tuple[Piece, ...], ...]]
     rows: tuple[Piece, ...]
     corrections: tuple[Piece, ...]
     card_ends: Mapping[str, Piece]
@@ -127,7 +127,7 @@ class CompiledIssue(Generic[Piece]):
             counts={name: tuple(map(compiled, forms)) for name, forms in part.counts.items()},
             headings={name: compiled(fragment) for name, fragment in part.headings.items()},
             # A length that no reader chose is never encoded.
-            cards=_Cache(lambda length: tuple(map(encode, part.cards[length]))),
+            cards=_Cache(lambda length: tuple(map(compiled, part.whole_cards(length)))),
             rows=tuple(map(encode, part.rows)),
             corrections=tuple(map(encode, part.corrections)),
             lead_ends=_Cache(partial(card_end, leads=True)),
@@ -253,7 +253,7 @@ def _assemble_part(
     *,
     weekly: bool,
 ) -> list[Piece]:
-    """The pieces in their order; cards, rows and reasons have no placeholders to fill.
+    """The pieces in their order; rows and reasons have no placeholders to fill.
 
     ``shown`` are those of the blocks ``index`` and ``machine`` (the foot says that a machine wrote
     sentences of the letter) that it has. Blocks that an earlier version did not store are left out.
@@ -324,7 +324,8 @@ def _sections(
         cards = cards_by_lead[section.leads]
         ends = part.lead_ends if section.leads else part.card_ends
         for paper, reason in zip(section.cards, section.because, strict=False):
-            pieces += (cards[paper], ends[reason])
+            pieces += filled(cards[paper])
+            pieces.append(ends[reason])
         pieces += [rows[paper] for paper in section.rows]
         if section.more:
             pieces += filled(part.more_in[section.name, section.more])

@@ -2,9 +2,10 @@
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from newsletter.issue.editions import HtmlSizes
@@ -59,10 +60,17 @@ class PartFragments:
     cards: Mapping[Length, tuple[str, ...]]  # of every paper, by its index in the issue
     rows: tuple[str, ...]  # the one-line title of every paper
     corrections: tuple[str, ...] = ()  # of every correction, by its index in the issue
+    likes: tuple[Fragment, ...] = ()
+    """What each card asks its reader, after its links; earlier versions stored none."""
     more_in: Mapping[str, Fragment] = field(default_factory=dict)
     """A section's number of papers without room, by its name; earlier versions stored none."""
     weekly: Mapping[str, Fragment] = field(default_factory=dict)
     """The blocks around the papers that are others in a weekly letter."""
+
+    def whole_cards(self, length: Length) -> Iterator[Fragment]:
+        """Every paper's card of this length, with what it asks its reader."""
+        for card, like in zip_longest(self.cards[length], self.likes, fillvalue=()):
+            yield (f"{card}{like[0]}", *like[1:]) if like else (str(card),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +112,8 @@ class IssueFragments:
             },
             reason=MAX_REASON_BYTES + sum(map(_bytes, part.frame["because"][::2])),
             cards={
-                length: tuple(_bytes(card) + card_end for card in cards)
-                for length, cards in part.cards.items()
+                length: tuple(self._max_bytes(card) + card_end for card in part.whole_cards(length))
+                for length in part.cards
             },
             rows=tuple(map(_bytes, part.rows)),
             corrections=tuple(map(_bytes, part.corrections)),
@@ -205,6 +213,7 @@ def _load_part(fields: Mapping[str, Any]) -> PartFragments:
         cards={length: tuple(cards) for length, cards in _with_brief(fields["cards"]).items()},
         rows=tuple(fields["rows"]),
         corrections=tuple(fields.get("corrections", ())),
+        likes=tuple(map(_load_fragment, fields.get("likes", ()))),
         more_in=_load_fragments(fields.get("more_in", {})),
         weekly=_load_fragments(fields.get("weekly", {})),
     )

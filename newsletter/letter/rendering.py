@@ -31,8 +31,9 @@ FRAME = (
 
 COUNTS = ("papers", "minutes", "left_out", "more", "unmatched")  # rendered for 0, for 1, for more
 BLOCKS = frozenset(
-    {*FRAME, *COUNTS, "heading", "card", "row", "more_in", "correction"}
-)  # a part's template has them all
+    {*FRAME, *COUNTS, "heading", "card", "like", "row", "more_in", "correction"}
+)  # a part's template has them all, but for the optional ones
+OPTIONAL_BLOCKS = frozenset({"like"})  # own templates of earlier versions lack it
 
 QUIET = "Nothing new matches your topics and filters. The next email comes with new papers."
 
@@ -91,10 +92,13 @@ class LetterTemplates:
 
 @dataclass(frozen=True, slots=True)
 class _RenderedPaper:
-    """One paper's cards in every length, then its row, for each part; or why it has none."""
+    """For each part one paper's cards in every length, its row, and what its cards ask.
 
-    html: tuple[str, ...] = ("",) * (len(LENGTHS) + 1)
-    text: tuple[str, ...] = ("",) * (len(LENGTHS) + 1)
+    Or why it has none.
+    """
+
+    html: tuple[str, ...] = ("",) * (len(LENGTHS) + 2)
+    text: tuple[str, ...] = ("",) * (len(LENGTHS) + 2)
     subject: tuple[Fragment, Fragment] = (("",), ("",))
     weekly_subject: tuple[Fragment, Fragment] = (("",), ("",))
     error: str = ""
@@ -125,7 +129,10 @@ def render_issue(
     publication = _printable_publication(publication)
     context = _issue_context(issue, publication)
     views = _view_papers(issue, trends)
-    papers = [_render_paper(view, templates, context) if view else _NOTHING for view in views]
+    papers = [
+        _render_paper(view, templates, {**context, "number": paper.number}) if view else _NOTHING
+        for view, paper in zip(views, issue.papers, strict=True)
+    ]
     corrections = [correction_view(correction) for correction in issue.corrections]
     names, day = _section_names(issue), longdate(issue.day)
     fragments = IssueFragments(
@@ -250,8 +257,8 @@ def _render_paper(view: PaperView, templates: LetterTemplates, context: Context)
     context = {**context, "paper": view}
     try:
         return _RenderedPaper(
-            html=tuple(_cards_and_row(templates.html, view, context)),
-            text=tuple(_cards_and_row(templates.text, view, context)),
+            html=tuple(_blocks_of_paper(templates.html, view, context)),
+            text=tuple(_blocks_of_paper(templates.text, view, context)),
             subject=_subjects(templates.subject, context),
             weekly_subject=_subjects(templates.subject, {**context, "weekly": True}),
         )
@@ -268,7 +275,7 @@ def _subjects(template: jinja2.Template, context: Context) -> tuple[Fragment, Fr
     )
 
 
-def _cards_and_row(template: jinja2.Template, view: PaperView, context: Context) -> Iterator[str]:
+def _blocks_of_paper(template: jinja2.Template, view: PaperView, context: Context) -> Iterator[str]:
     rendered: dict[tuple[str, bool], str] = {}  # where two lengths have the same words
     for length in LENGTHS:
         summary, lead = card = view.summaries[length], length == "lead"
@@ -277,6 +284,7 @@ def _cards_and_row(template: jinja2.Template, view: PaperView, context: Context)
             rendered[card] = _render_block(template, "card", values)
         yield rendered[card]
     yield _render_block(template, "row", context)
+    yield _render_block(template, "like", context) if "like" in template.blocks else ""
 
 
 def _render_part(
@@ -299,7 +307,7 @@ def _render_part(
     def forms(name: str) -> Forms:
         return block(name, n=0), block(name, n=1), block(name, n=placeholder(name))
 
-    *cards, rows = zip(*papers, strict=True) if papers else [()] * (len(LENGTHS) + 1)
+    *cards, rows, likes = zip(*papers, strict=True) if papers else [()] * (len(LENGTHS) + 2)
     frame, weekly = (
         {name: block(name, because=placeholder("because"), weekly=weekly) for name in FRAME}
         for weekly in (False, True)
@@ -312,6 +320,7 @@ def _render_part(
         more_in={name: more_in(name) for name in names},
         cards=dict(zip(LENGTHS, cards, strict=True)),
         rows=rows,
+        likes=tuple(map(_split, likes)) if any(likes) else (),
         corrections=tuple(
             _frame_block(template, "correction", context, correction=each) for each in corrections
         ),

@@ -224,3 +224,18 @@ class SourceReport:
     def missing(self) -> bool:
         """Whether a list of this source could not be read."""
         return self.state in INCOMPLETE_STATES
+
+
+MAX_LIKES = 200  # papers of which is kept what a reader said
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """What a reader said of a paper: that they want ``more`` like it, or else less.
+
+    ``paper`` is its ingest number.
+    """
+
+    paper: int
+    more: bool
+    at: datetime

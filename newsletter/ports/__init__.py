@@ -7,7 +7,7 @@ the store, the transports and the matchers.
 from newsletter.ports.adapters import Clock, Mark, Matcher, RunLock, Settle, Source, Transport
 from newsletter.ports.ledger import Acts, Broadcasts, Issues, Ledger, Operator, Pruning
 from newsletter.ports.mail_events import MailEvents
-from newsletter.ports.readers import ArchiveIndex, Pages, Papers, Readers
+from newsletter.ports.readers import ArchiveIndex, Likes, Pages, Papers, Readers
 from newsletter.ports.store import Store
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Clock",
     "Issues",
     "Ledger",
+    "Likes",
     "MailEvents",
     "Mark",
     "Matcher",

@@ -16,6 +16,7 @@ from newsletter.model import (
     IdentifiedItem,
     IndexBlock,
     IngestCounts,
+    Like,
     ListedReader,
     MailEvent,
     Paper,
@@ -321,3 +322,19 @@ class Pages(Readers, Protocol):
         Nothing of the address stays in rows, or in an SQLite file's free pages; the ledger's counts
         stay true.
         """
+
+
+class Likes(Protocol):
+    """What readers said of single papers: that they want more like it, or less."""
+
+    def like(self, reader: int, paper: int, *, more: bool, now: datetime) -> None:
+        """Record it in place of what they said of this paper before.
+
+        Of more than :data:`~newsletter.model.MAX_LIKES` papers of a reader the oldest are dropped.
+        """
+
+    def forget_likes(self, reader: int, paper: int | None = None) -> None:
+        """Delete what a reader said of one paper, or of all."""
+
+    def likes(self, readers: Collection[int]) -> Mapping[int, tuple[Like, ...]]:
+        """What each of these readers said, the newest first; only of those who said something."""

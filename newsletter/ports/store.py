@@ -8,10 +8,12 @@ are aware and in UTC.
 from typing import Protocol
 
 from newsletter.ports.ledger import Broadcasts, Issues, Ledger, Operator, Pruning
-from newsletter.ports.readers import ArchiveIndex, Pages, Papers
+from newsletter.ports.readers import ArchiveIndex, Likes, Pages, Papers
 
 
-class Store(Papers, ArchiveIndex, Pages, Issues, Ledger, Operator, Pruning, Broadcasts, Protocol):
+class Store(
+    Papers, ArchiveIndex, Pages, Likes, Issues, Ledger, Operator, Pruning, Broadcasts, Protocol
+):
     """Everything that the newsletter remembers."""
 
     def close(self) -> None:

@@ -17,7 +17,14 @@ from pydantic import TypeAdapter
 from typing_extensions import override
 
 from newsletter.errors import RenderError, TemplateError
-from newsletter.letter.rendering import BLOCKS, NOTES, LetterTemplates, render_issue, render_note
+from newsletter.letter.rendering import (
+    BLOCKS,
+    NOTES,
+    OPTIONAL_BLOCKS,
+    LetterTemplates,
+    render_issue,
+    render_note,
+)
 from newsletter.letter.views import FILTERS
 from newsletter.model import Correction, Issue, Item, Paper, Publication
 from newsletter.templates.fields import (
@@ -70,7 +77,7 @@ def load_templates(folder: Path | None = None, theme: str = DEFAULT_THEME) -> Le
     folders, names = find_folders(folder), (HTML, TEXT, SUBJECT)
     templates = _make_templates(folders, names, ISSUE_VARIABLES, theme)
     for name, template in ((HTML, templates.html), (TEXT, templates.text)):
-        if missing := sorted(BLOCKS - set(template.blocks)):
+        if missing := sorted(BLOCKS - OPTIONAL_BLOCKS - set(template.blocks)):
             raise TemplateError(f"These blocks are missing: {', '.join(missing)}.", file=name)
     # An error in the templates must be found now and not when the next issue is due.
     for problem in _render_samples(templates):

@@ -40,7 +40,7 @@ from newsletter.web.page_cache import PageCache
 STYLE = "web/door.css"
 TEMPLATE_NAMES = (
     "archive.html", "busy.html", "confirm.html", "confirmed.html", "edition.html", "erased.html",
-    "farewell.html", "feed.atom", "feed.rss", "issue.html", "join.html", "move.html",
+    "farewell.html", "feed.atom", "feed.rss", "issue.html", "join.html", "like.html", "move.html",
     "operator.html", "operator-reader.html", "operator-readers.html", "operator-sure.html",
     "paper.html", "preferences.html", "problem.html", "question.html", "refused.html",
     "search.html", "sent.html", "topic.html", "unsubscribe.html",

@@ -6,6 +6,7 @@ from newsletter.config.subscribers import to_entry
 from newsletter.model import Delivery, Reader
 from newsletter.readers.due import chosen_cadence
 from newsletter.web.context import PageContext
+from newsletter.web.likes import liked_papers
 
 
 def data_of(context: PageContext, reader: Reader) -> dict[str, object]:
@@ -25,6 +26,15 @@ def data_of(context: PageContext, reader: Reader) -> dict[str, object]:
         },
         "consents": [
             {"at": each.at.isoformat(), "how": each.how, "to": each.text} for each in consents
+        ],
+        "rated papers": [
+            {
+                "title": each.entry.view.title,
+                "address": each.entry.view.url,
+                "said": f"{'more' if each.more else 'less'} like this",
+                "at": each.at.isoformat(),
+            }
+            for each in liked_papers(context, reader)
         ],
         "emails": [_email(context, reader, each) for each in deliveries],
         "reasons for leaving": [

@@ -41,13 +41,15 @@ T = TypeVar("T")
 class PaperEntry:
     """A paper on a page: ``key`` is in the address of its own page.
 
-    ``because`` says why a reader gets it; it is empty on public pages.
+    ``because`` says why a reader gets it; it is empty on public pages. ``number`` is its ingest
+    number.
     """
 
     key: str
     view: PaperView
     summary: str
     because: str = ""
+    number: int = 0
 
     @property
     def by_machine(self) -> bool:
@@ -110,7 +112,7 @@ class Headlines:
 
 def paper_entry(paper: Paper, length: Length = "short", because: str = "") -> PaperEntry:
     """A paper as it is shown on a page."""
-    return PaperEntry(paper.key, *_shown(paper.item, length), because)
+    return PaperEntry(paper.key, *_shown(paper.item, length), because, paper.number)
 
 
 @lru_cache(maxsize=1024)  # readers' own pages and feeds show the same papers of the last issues

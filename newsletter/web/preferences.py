@@ -30,6 +30,7 @@ from newsletter.web.forms import (
     with_schedule,
 )
 from newsletter.web.guard import SCRIPT_POLICY
+from newsletter.web.likes import liked_papers
 
 PAUSE_WEEKS = (1, 2, 4)  # how many weeks a pause may last
 
@@ -357,6 +358,7 @@ class PreferencePages:
             default_schedule=self.context.default_schedule,
             a_week=self.context.page_cache.papers_per_week(),
             pauses=PAUSE_WEEKS,
+            likes=liked_papers(self.context, reader),
             paused=is_paused(reader.subscriber, self.context.today(reader)),
             max_items=self.context.publisher.max_items,
             contact=service.contact,

@@ -292,7 +292,9 @@ class SubscribePages:
         if found is None:
             raise HTTPException(404, "You had no email on that day.")
         _, blocks = found
-        return self.context.templates.page("edition", day=day, blocks=blocks)
+        return self.context.templates.page(
+            "edition", day=day, blocks=blocks, token=token_of(request)
+        )
 
     async def file(self, request: Request) -> Response:
         """The style sheet of every page, or a script that makes a page handier."""

@@ -26,6 +26,7 @@ from newsletter.web.archive import ArchivePages
 from newsletter.web.context import PageContext, PageTemplates, post
 from newsletter.web.feeds import FORMATS
 from newsletter.web.guard import Guard, guard_pages
+from newsletter.web.likes import LikePages
 from newsletter.web.listening import serve_in_thread
 from newsletter.web.mail_queue import MailQueue
 from newsletter.web.mail_queue import Send as SendMail
@@ -145,9 +146,7 @@ def archive_search(publisher: Publisher) -> ArchiveSearch:
 def list_routes(context: PageContext) -> list[BaseRoute]:
     """The addresses of all pages; a GET only shows, only a POST changes something."""
     join, preferences = SubscribePages(context), PreferencePages(context)
-    archive, operator = ArchivePages(context), OperatorPages(context)
-    webhooks, login = WebhookPages(context), OperatorLogin(context)
-    readers = OperatorReaderPages(context, login)
+    archive, likes, webhooks = ArchivePages(context), LikePages(context), WebhookPages(context)
     return [
         # First: a request is compared with the routes in turn, and these come by thousands.
         Route("/bounces/{service}", webhooks.receive, methods=["POST"]),
@@ -167,11 +166,14 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
         Route("/farewell/{token}", join.show_farewell),
         post("/farewell/{token}", join.answer_farewell),
         Route("/edition/{token}", join.edition),
+        Route("/edition/{token}/{number:int}", likes.ask),
+        post("/edition/{token}/{number:int}", likes.answer),
         Route("/style.css", join.file),
         *(Route(f"/{name}", join.file) for name in SCRIPTS),
         Route("/preferences/{token}", preferences.show),
         post("/preferences/{token}", preferences.change),
         Route("/preferences/{token}/export.json", preferences.export),
+        post("/preferences/{token}/likes", likes.forget),
         Route("/move/{token}", preferences.ask_to_move),
         post("/move/{token}", preferences.move),
         Route("/move/{token}/done", preferences.show_moved),
@@ -185,6 +187,14 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
         *(Route(f"/feed.{form}", archive.feed) for form in FORMATS),
         *(Route(f"/topic/{{name}}/feed.{form}", archive.feed) for form in FORMATS),
         *(Route(f"/mine/{{token}}/feed.{form}", archive.own_feed) for form in FORMATS),
+        *_operator_routes(context),
+    ]
+
+
+def _operator_routes(context: PageContext) -> list[BaseRoute]:
+    operator, login = OperatorPages(context), OperatorLogin(context)
+    readers = OperatorReaderPages(context, login)
+    return [
         Route("/operator", login.behind(operator.overview)),
         Route("/operator/readers", login.behind(readers.search)),
         Route("/operator/readers/{id}", login.behind(readers.show)),

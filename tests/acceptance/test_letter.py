@@ -1,11 +1,14 @@
 """The newsletter's own templates: how letters look, and their bytes."""
 
+import json
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import render_issue
 from newsletter.model import TOP, Edition, Publication
 from newsletter.templates import DEFAULT_THEME
@@ -171,6 +174,27 @@ def test_links_without_a_site_are_mails() -> None:
     verbs = [link.partition("?subject=")[2].partition("%20")[0] for link in own]
     assert verbs == ["preferences", "pause", "weekly", "unsubscribe"]
     assert "+ 1 more in Reasoning, in your next email" in html
+
+
+def test_each_card_asks_whether_its_reader_likes_it() -> None:
+    letter, _ = make_letter(demo_fragments(), FULL_EDITION)
+    asked = re.findall(r'href="(\S+/edition/\S+)/(\d)" aria-label="Like\? ', letter.html)
+    assert [number for _, number in asked] == ["1", "2", "3"]
+    assert len({link for link, _ in asked}) == 1
+    assert all(f"  Like?        {link}/{number}\n" in letter.text for link, number in asked)
+    assert "Like?" not in html_of(FULL_EDITION, NO_SITE)
+
+
+def test_letters_of_earlier_versions_ask_nothing() -> None:
+    fragments = demo_fragments()
+    stored = json.loads(zlib.decompress(fragments.dump()))
+    for part in ("html", "text"):
+        del stored[part]["likes"]
+    loaded = IssueFragments.load(zlib.compress(json.dumps(stored).encode()))
+    before, now = (make_letter(each, FULL_EDITION)[0] for each in (loaded, fragments))
+    assert "Like?" not in before.html + before.text
+    assert re.sub(r"<a [^>]*>Like\?</a> ", "", now.html) == before.html
+    assert IssueFragments.load(fragments.dump()) == fragments
 
 
 def test_letter_asks_for_a_reply_where_a_person_reads() -> None:

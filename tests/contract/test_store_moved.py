@@ -61,6 +61,7 @@ def live(store: SqlStore) -> None:
     store.save_reader(EVERY_FIELD, status="unsubscribed", now=NOON)
     store.remember_mails("mailbox", {"a mail": "nobody knows why"}, now=NOON)
     store.refuse_address("a hash", lasting=True, now=NOON)
+    store.like(2, 1, more=True, now=NOON)
     with store._database.writing() as connection:
         for table, row in REST.items():
             connection.execute(insert(schema.metadata.tables[table]).values(row))

@@ -286,8 +286,8 @@ def forgive(connection: sa.Connection, reader: int, now: datetime) -> bool:
 
 
 def forget_about(connection: sa.Connection, readers: sa.Select[tuple[int]]) -> None:
-    """Delete mail events, former addresses and the operator's acts about these readers."""
-    for table in (schema.returns, schema.former_addresses, schema.operator_acts):
+    """Delete mail events, former addresses, likes and the operator's acts about these readers."""
+    for table in (schema.returns, schema.former_addresses, schema.likes, schema.operator_acts):
         connection.execute(sa.delete(table).where(table.c.reader.in_(readers)))
 
 

@@ -257,10 +257,9 @@ def _is_within(
 
 
 def _erase_texts(connection: sa.Connection, reader: int) -> None:
-    """Delete a reader's consents, and what they wrote when they left."""
-    connection.execute(sa.delete(schema.consents).where(schema.consents.c.reader == reader))
-    former = schema.former_addresses
-    connection.execute(sa.delete(former).where(former.c.reader == reader))
+    """Delete a reader's consents and likes, and what they wrote when they left."""
+    for table in (schema.consents, schema.former_addresses, schema.likes):
+        connection.execute(sa.delete(table).where(table.c.reader == reader))
     events = sa.update(schema.returns).where(schema.returns.c.reader == reader)
     connection.execute(events.values(said="", address=""))
     acts = sa.update(schema.operator_acts).where(schema.operator_acts.c.reader == reader)

@@ -13,7 +13,7 @@ from newsletter.stores.sql.column_types import (
     UtcDateTime,
 )
 
-REVISION = "0024"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0025"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 def _one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:
@@ -114,6 +114,15 @@ reader_faults = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),  # of the issue
     sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
     sa.Column("said", StorableText, nullable=False),  # empty: the reader's row says it
+)
+
+likes = sa.Table(
+    "likes",
+    metadata,
+    sa.Column("reader", sa.Integer, sa.ForeignKey("readers.id"), primary_key=True),
+    sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), primary_key=True),
+    sa.Column("more", sa.Boolean, nullable=False),  # false: less like it
+    sa.Column("at", UtcDateTime, nullable=False),
 )
 
 consents = sa.Table(

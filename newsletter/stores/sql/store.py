@@ -15,6 +15,7 @@ from newsletter.stores.sql.engine import Task, lock_task
 from newsletter.stores.sql.errors import printable_url
 from newsletter.stores.sql.issues import IssueQueries
 from newsletter.stores.sql.ledger import LedgerQueries
+from newsletter.stores.sql.likes import LikeQueries
 from newsletter.stores.sql.operator_queries import OperatorQueries
 from newsletter.stores.sql.pages import PageQueries
 from newsletter.stores.sql.papers import PaperQueries
@@ -27,6 +28,7 @@ class SqlStore(
     ArchiveIndexQueries,
     HistoryQueries,
     PageQueries,
+    LikeQueries,
     IssueQueries,
     ClaimQueries,
     LedgerQueries,
