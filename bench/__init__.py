@@ -6,7 +6,8 @@ Matching and composing, without a store or a network:
 
 - ``match``: matching all readers' filters with bitmasks, against one search per reader and paper;
 - ``compose``: composing letters from fragments, against rendering each one with a template;
-- ``topics``: precision and recall of the curated topics on labelled papers.
+- ``topics``: how well wishes in plain words and curated topics match, on labelled papers;
+- ``wishes``: time and memory of matching wishes in plain words.
 
 The ledger:
 
@@ -29,9 +30,11 @@ Everything else:
 - ``past_days``: ``newsletter topics test`` with every bundled topic;
 - ``preview``: the time until the preview page is shown, and until it shows a saved change.
 
-``workload`` makes the seeded papers and readers, ``naive`` is the obvious renderer to compare with,
-``sending`` and ``turns`` run one sender in its own process, ``servers`` starts the SMTP servers,
-``checking`` compares what they received with what ``naive`` renders, ``resident`` reads memory.
+``labelled`` reads labelled papers, ``rivals`` has the engines that wishes are compared with,
+``fitting`` fits the engine's weights. ``workload`` makes the seeded papers and readers, ``naive``
+is the obvious renderer to compare with, ``sending`` and ``turns`` run one sender in its own
+process, ``servers`` starts the SMTP servers, ``checking`` compares what they received with what
+``naive`` renders, ``resident`` reads memory.
 
 What happens when a sender fails is tested in ``tests/faults``.
 """

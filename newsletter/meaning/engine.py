@@ -105,10 +105,11 @@ def _masks(found: Floats) -> list[WishMasks]:
     ranks = np.empty_like(order)
     np.put_along_axis(ranks, order, np.arange(found.shape[1])[None, :], axis=1)
     best = ranks < BEST
+    normal = (found >= LIKELY) | (best & (found >= POSSIBLE))
     columns = (
-        (found >= LIKELY) | (best & (found >= POSSIBLE)),
-        found >= STRONG,
-        (found >= REMOTE) & (ranks < MOST_BROAD),
+        normal,
+        best & (found >= STRONG),
+        normal | (found >= REMOTE) & (ranks < MOST_BROAD),
         found >= STRONG,
         found >= LIKELY,
     )

@@ -63,6 +63,14 @@ def test_wish_is_the_same_beside_others(signals: PaperSignals) -> None:
     assert engine.find(signals, [*others, "MoE routers, not galaxies"])[-1:] == alone
 
 
+def test_each_mode_finds_what_a_narrower_one_finds() -> None:
+    """Of many papers that are surely right, strict takes five, broad thirty and all likely ones."""
+    copies = [PaperText(f"{title} {n}", abstract) for n in range(40) for title, abstract in PAPERS]
+    (masks,) = load_engine().find(load_engine().read(copies), ["KV cache compression"])
+    assert masks.strict.bit_count() == 5
+    assert masks.strict & ~masks.normal == masks.normal & ~masks.broad == 0
+
+
 def test_evidence_names_the_other_form(signals: PaperSignals) -> None:
     said = load_engine().evidence(signals, 1, "mixture of experts")
     assert said == "“mixture of experts”: the paper says “MoE”"
