@@ -12,11 +12,18 @@ from newsletter.app import event_loop
 from newsletter.app.files import read_file
 from newsletter.app.reader_notes import greet_added
 from newsletter.app.wiring import App, open_app
-from newsletter.cli.command import FIELD_OPTIONS, Yes, command, find_readers, read_options
+from newsletter.cli.command import (
+    FIELD_OPTIONS,
+    Yes,
+    command,
+    find_readers,
+    read_options,
+)
 from newsletter.cli.output import Output, confirm, count_of
 from newsletter.cli.reports import DELIVERIES_FAILED
 from newsletter.cli.subscribers import Email, commands, subscribers_group
 from newsletter.config.reader_lists import ReaderList, read_csv, read_zip, write_csv
+from newsletter.config.rules import rule_warnings
 from newsletter.config.subscribers import (
     is_address,
     plain_value,
@@ -85,6 +92,8 @@ def add(
     """
     with open_app(config) as app:
         listed = read_options(email, fields, app.known_topics, app.matcher)
+        for warning in rule_warnings(listed.subscriber, app.settings.paper_fields, app.matcher):
+            output.message(f"warning: {warning}")
         import_ = _Import(app, output, plan(app, [listed], again=again, overwrite=overwrite))
         if count(import_.decisions, "away"):
             advice = "if they ask to come back, pass --again"

@@ -23,6 +23,7 @@ from newsletter.cli.command import (
 )
 from newsletter.cli.output import Output, confirm, count_of, table
 from newsletter.cli.reader_reports import choice_lines, description_document, description_lines
+from newsletter.config.rules import rule_warnings
 from newsletter.config.subscribers import mailbox_key, to_entry
 from newsletter.errors import TransportError, UsageError
 from newsletter.model import SUBSCRIBER_FIELDS, Reader, field_changes
@@ -127,6 +128,8 @@ def set_choices(
         reader = find_readers(app.readers(), [email])[0]
         names_known = names_to_choose(reader.subscriber.filter.topics, app.known_topics)
         listed = read_options(reader.subscriber.email, entry, names_known, app.matcher)
+        for warning in rule_warnings(listed.subscriber, app.settings.paper_fields, app.matcher):
+            output.message(f"warning: {warning}")
         unsaid = SUBSCRIBER_FIELDS.keys() - entry.keys() - names
         wanted = keep_fields(reader.subscriber, listed.subscriber, unsaid)
         changed = field_changes(reader.subscriber, wanted)

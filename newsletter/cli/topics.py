@@ -10,8 +10,12 @@ from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import Day, command, command_list, find_readers, group, issue_day
 from newsletter.cli.output import Output, count_of, table
 from newsletter.config import curated_topics
+from newsletter.config.fields import pointed
 from newsletter.config.subscribers import mailbox_key
+from newsletter.errors import ConfigurationError, UsageError
 from newsletter.model import Filter, Subscriber, Topic, Verdict
+from newsletter.papers.advice import advise
+from newsletter.papers.filters import parse_rule
 from newsletter.publisher.previewing import FilterPreview, preview_filters
 
 commands = command_list()
@@ -64,6 +68,10 @@ def _in_groups(topics: Sequence[Topic]) -> str:
 def try_filters(
     config: Path,
     output: Output,
+    wish: Annotated[
+        str | None,
+        typer.Argument(metavar="WORDS", help="A wish in plain words, or the name of a topic."),
+    ] = None,
     *,
     reader: Annotated[
         str | None, typer.Option("--as", metavar="EMAIL", help="Try this reader's filter.")
@@ -75,14 +83,16 @@ def try_filters(
 ) -> int:
     """Show what filters would have matched in past days: papers a day, matches, near misses.
 
-    Example: newsletter topics test --as ada@example.org --days 7
+    Example: newsletter topics test "medical imaging, not speech" --days 7
 
-    The reader's filter is read from the file, so you can try a change before it takes effect.
-    Without --as, each topic of newsletter.yaml is tried. Nothing is stored.
+    With --as, a reader's filter is tried as the file has it, so you can try a change before it
+    takes effect. With neither, each topic of newsletter.yaml is tried. Nothing is stored.
     """
+    if wish is not None and reader is not None:
+        raise UsageError("name a wish or, with --as, a reader; not both")
     with open_app(config) as app:
         today = issue_day(date, app.clock, app.settings.timezone)
-        tried = _candidates(app, reader)
+        tried = _candidates(app, reader) if wish is None else _try_wish(app, output, wish)
         found = preview_filters(
             app.unsynced_publisher, [*tried.values()], today, days, None if output.json else SHOWN
         )
@@ -91,7 +101,27 @@ def try_filters(
         [_document(name, previews) for name, previews in results.items()],
         "\n\n".join(_lines(name, previews) for name, previews in results.items()),
     )
+    if not any(found):
+        output.message(f"no papers are stored of the last {count_of(days, 'day')}")
     return 0
+
+
+def _try_wish(app: App, output: Output, wish: str) -> dict[str, Subscriber]:
+    """The filter of a wish, or of the topic that it names.
+
+    Raises:
+        ConfigurationError: the wish can find nothing.
+    """
+    sender, words = app.settings.publication.sender_email, wish.strip().removeprefix("about:")
+    if topic := app.known_topics.get(words):
+        return {topic: Subscriber(sender, filter=Filter(topics=(topic,)))}
+    rule = parse_rule(f"about: {words}")
+    for advice in advise(rule.text, app.settings.paper_fields, app.matcher):
+        said = pointed(advice.problem, rule.text, advice.column)
+        if advice.certain:
+            raise ConfigurationError(said)
+        output.message(f"warning: {said}")
+    return {words.strip(): Subscriber(sender, filter=Filter(include=(rule,)))}
 
 
 def _candidates(app: App, email: str | None) -> dict[str, Subscriber]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from newsletter.config.fields import pointed
 from newsletter.config.yaml_file import Document, SettingPath, Value
 from newsletter.errors import ConfigurationError, FilterError
-from newsletter.model import Advice
+from newsletter.model import Advice, Subscriber
 from newsletter.papers.advice import advise, not_given
 from newsletter.ports import Matcher
 
@@ -39,6 +39,15 @@ def rule_advice(text: str, fields: Collection[str], matcher: Matcher | None = No
         return advise(text, fields, matcher)
     except FilterError:
         return []
+
+
+def rule_warnings(
+    subscriber: Subscriber, fields: Collection[str], matcher: Matcher
+) -> Iterator[str]:
+    """What a subscriber's rules find otherwise than they may ask for, with the place in each."""
+    for rule in (*subscriber.filter.include, *subscriber.filter.exclude):
+        for advice in rule_advice(rule.text, fields, matcher):
+            yield pointed(advice.problem, rule.text, advice.column)
 
 
 def entries(document: Document, section: str) -> Iterator[tuple[int, dict[str, Value]]]:

@@ -174,6 +174,7 @@ def explain(
             reason=no_room.get(index)
             or reasons.get(index)
             or _reason_against(masks, history, selection, index),
+            topics=tuple(has[index] for has in masks.topic_reasons.values() if index in has),
         )
 
 

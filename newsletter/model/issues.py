@@ -281,13 +281,17 @@ class PlannedEdition:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The one reason why a paper is, or is not, in a reader's edition."""
+    """The one reason why a paper is, or is not, in a reader's edition.
+
+    ``topics`` say why each of the paper's topics has it, whether the reader follows it or not.
+    """
 
     reader: str
     paper: str
     title: str
     included: bool
     reason: str
+    topics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

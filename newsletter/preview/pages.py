@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from datetime import date
 from typing import get_args
 from urllib.parse import urlsplit
 
@@ -14,11 +13,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from newsletter.config.fields import address
+from newsletter.config.rules import rule_warnings
 from newsletter.config.subscribers import subscriber_from_entry
 from newsletter.config.yaml_file import Value
 from newsletter.errors import NewsletterError
 from newsletter.issue.editions import MAX_HTML_BYTES
-from newsletter.model import Verdict
+from newsletter.model import Subscriber, Verdict
 from newsletter.preview.builder import THEMES, BuiltLetter, PreviewBuilder
 from newsletter.preview.letter import (
     Choice,
@@ -30,7 +30,7 @@ from newsletter.preview.letter import (
 )
 from newsletter.preview.lint import LintResult, Severity, check_spam, lint
 from newsletter.preview.others import SHORT_EMAILS, WEB, WEB_PAGES
-from newsletter.publisher.previewing import FilterPreview, dry_run, preview_filter
+from newsletter.publisher.previewing import dry_run, preview_filter
 from newsletter.publisher.publisher import Publisher
 from newsletter.templates import find_folders, make_environment, template_reference
 from newsletter.web.forms import read_form
@@ -71,25 +71,27 @@ def refuse_foreign(scope: Scope) -> Response | None:
     return None
 
 
-def try_filter(
-    publisher: Publisher, today: date, query: Mapping[str, str]
-) -> tuple[FilterPreview, ...]:
-    """What a filter that somebody typed makes of the last days' papers, newest day first.
+def typed_filter(publisher: Publisher, query: Mapping[str, str]) -> Subscriber:
+    """A reader with the filter that somebody typed.
 
-    The query has ``topic`` (a name), ``include`` and ``exclude`` (one rule per line).
+    The query has ``topic`` (a name), ``wish`` (in plain words, one per line), ``include`` and
+    ``exclude`` (one rule per line).
 
     Raises:
         InvalidFileError: a rule or a topic has a mistake.
     """
     entry: dict[str, Value] = {"email": publisher.publication.sender_email}
-    for field in ("include", "exclude"):
-        entry[field] = [
-            rule for line in query.get(field, "").splitlines() if (rule := line.strip())
-        ]
+    wished = [f"about: {line.removeprefix('about:')}" for line in _lines(query, "wish")]
+    entry["include"] = [*wished, *_lines(query, "include")]
+    entry["exclude"] = [*_lines(query, "exclude")]
     if topic := query.get("topic", ""):
         entry["topics"] = [topic]
-    subscriber = subscriber_from_entry(entry, publisher.known_topics, publisher.matcher)
-    return preview_filter(publisher, subscriber, today, FILTER_DAYS)
+    return subscriber_from_entry(entry, publisher.known_topics, publisher.matcher)
+
+
+def _lines(query: Mapping[str, str], field: str) -> list[str]:
+    """The lines of a field that are not empty."""
+    return [text for line in query.get(field, "").splitlines() if (text := line.strip())]
 
 
 class ChangeNotifier:
@@ -229,11 +231,15 @@ class PreviewPages:
         choice = self._parse_choice(request.query_params)
         try:
             publisher = self._builder.publisher(choice.theme)
-            previews = try_filter(publisher, choice.day, request.query_params)
+            reader = typed_filter(publisher, request.query_params)
+            previews = preview_filter(publisher, reader, choice.day, FILTER_DAYS)
         except NewsletterError as error:
             return self._render("proof.said.html", ok=False, message=str(error))
         return self._render(
             "proof.trial.html",
+            notes=[
+                *rule_warnings(reader, self._builder.app.settings.paper_fields, publisher.matcher)
+            ],
             days=[(each.day, len(each.included), each.papers) for each in reversed(previews)],
             matches=[paper for each in previews for paper in each.included][:PAPERS_SHOWN],
             near_misses=[paper for each in previews for paper in each.near_misses][:PAPERS_SHOWN],

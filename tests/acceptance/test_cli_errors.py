@@ -148,22 +148,28 @@ def test_config_check_covers_readers_and_templates(newsletter: Newsletter) -> No
     assert "issue.txt" in found["errors"][1]["file"]
 
 
+WISH = "about: Sprachmodelle für Bilder"
+
+
 @pytest.mark.slow
 def test_config_check_warns_of_dead_rules(newsletter: Newsletter) -> None:
     """Such rules were accepted once: the readers who have them are served as before."""
     newsletter.configure(
         sources=[{"kind": "huggingface"}], topics=[{"name": "Vision", "categories": ["cs.CV"]}]
     )
-    rules = ["category:cs.CL", "diffus* model", "agents, work", "LoRA"]
+    rules = ["category:cs.CL", "diffus* model", "agents, work", WISH, "LoRA"]
     newsletter.subscribe({"email": "ada@example.org", "include": rules})
     found = newsletter.json("config", "check")
     assert [warning["where"] for warning in found["warnings"]] == [
         "topics.0.categories",
-        *(f"subscribers.0.include.{place}" for place in range(3)),
+        *(f"subscribers.0.include.{place}" for place in range(4)),
     ]
     assert all(warning["line"] for warning in found["warnings"])
     said = newsletter.run("config", "check").stderr
     assert "subscribers.0.include.2: a comma is read as “or”; write “agents or work”" in said
+    assert "subscribers.0.include.3: I know 1 of these 3 words" in said
+    added = newsletter.run("subscribers", "add", "c@example.org", "--include", WISH)
+    assert "warning: I know 1 of these 3 words; write the wish in English" in added.stderr
     refused = newsletter.run("subscribers", "add", "b@example.org", "--include", "diff* y", code=3)
     assert "write whole words" in refused.stderr
 
@@ -496,6 +502,11 @@ def test_filters_can_be_tried(tmp_path: Path) -> None:
         (ada,) = newsletter.json("topics", "test", "--as", "ada@example.org", "--date", DAY)
         said = newsletter.run("topics", "test", "--as", "ada@example.org", "--date", DAY).stdout
         stored = newsletter.json("why", "ADA@example.org", "2608.00003", "--date", DAY)
+        wish = newsletter.run(
+            "topics", "test", "about: studies of Papier, not speech", "--date", DAY
+        )
+        by_name = newsletter.run("topics", "test", "Threes", "--date", DAY)
+        dead = newsletter.run("topics", "test", "not speech", code=3)
     assert [paper["title"] for paper in topic["days"][0]["included"]] == ["Paper 3"]
     (day,) = ada["days"]
     assert (day["papers"], [paper["title"] for paper in day["included"]]) == (3, ["Paper 2"])
@@ -505,6 +516,9 @@ def test_filters_can_be_tried(tmp_path: Path) -> None:
     ]
     assert said.startswith("ada@example.org: 1.0 papers a day over 1 day\n  in    Paper 2")
     assert stored[0]["in"] is False
+    assert wish.stdout.startswith("studies of Papier, not speech: 0.0 papers a day over 1 day")
+    assert by_name.stdout.startswith("Threes: 1.0 papers a day")
+    assert "write first what you want\n    about: not speech\n" in dead.stderr
 
 
 def test_departed_reader_stays_out_under_another_file_spelling(

@@ -255,6 +255,12 @@ def test_filter_is_tried_on_past_days(preview: PreviewServer) -> None:
     assert "exclude “memory”" in found.body
     by_topic = preview.request("/trial?topic=Reasoning")
     assert "topic Reasoning" in by_topic.body
+    wish = preview.request("/trial?wish=memory+of+agents")
+    assert "include “about: memory of agents”" in wish.body
+    assert (
+        "I know 1 of these 3 words"
+        in preview.request("/trial?wish=Sprachmodelle+f%C3%BCr+Bilder").body
+    )
     wrong = preview.request("/trial?include=(agent")
     assert 'class="fault"' in wrong.body
     assert "^" in wrong.body
