@@ -208,14 +208,19 @@ def filters(pool: Pool, table: Sequence[Asked]) -> Mapping[str, Figure]:
     matched = MeaningMatcher(load_engine).match(pool.items, terms).wishes
     masks = [matched[term] for term in terms]
     normal = [
-        _counts(pool.flags(mask.normal), each) for mask, each in zip(masks, table, strict=True)
+        _counts(pool.flags(mask.found("normal")), each)
+        for mask, each in zip(masks, table, strict=True)
     ]
     strict = [
-        _counts(pool.flags(mask.strict), each) for mask, each in zip(masks, table, strict=True)
+        _counts(pool.flags(mask.found("strict")), each)
+        for mask, each in zip(masks, table, strict=True)
     ]
-    broad = [_counts(pool.flags(mask.broad), each) for mask, each in zip(masks, table, strict=True)]
+    broad = [
+        _counts(pool.flags(mask.found("broad")), each)
+        for mask, each in zip(masks, table, strict=True)
+    ]
     best = [
-        _counts(pool.flags(mask.normal) & _best_five(row), each)
+        _counts(pool.flags(mask.found("normal")) & _best_five(row), each)
         for mask, row, each in zip(masks, probabilities, table, strict=True)
     ]
     precisions = zip(probabilities, table, strict=True)

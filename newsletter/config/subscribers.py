@@ -27,6 +27,7 @@ from newsletter.model import (
     CADENCES,
     SUBSCRIBER_FIELDS,
     WEEKDAYS,
+    Breadth,
     Cadence,
     ListedReader,
     ListedStatus,
@@ -57,6 +58,7 @@ class SubscriberSettings(Strict):
     exclude: tuple[RuleText, ...] = ()
     min_upvotes: int = Field(default=0, ge=0)
     max_items: int | None = Field(default=None, ge=1, le=1000)
+    breadth: Breadth = "normal"
     cadence: Cadence | None = None
     day: Weekday = "Monday"
     paused_until: date | None = None

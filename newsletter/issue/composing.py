@@ -6,14 +6,17 @@ from datetime import date, datetime
 from functools import cached_property, lru_cache
 from operator import itemgetter
 
-from newsletter.model import Issue, Matching, Paper, Rule, Topic
+from newsletter.model import All, Issue, Item, Matching, Paper, Rule, Term, Topic, WishMasks
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.filters import evaluate
 from newsletter.papers.topics import bit_indexes, followed_topics, present_names
+from newsletter.ports import Matcher
 from newsletter.text import shorten, tex_to_unicode
 
 _CLOSE = " close to"  # stands before a phrase of a topic that no rule put the paper into
 _AS = " (as "  # begins how a paper writes what the rule of a reason looks for
+_BECAUSE = " ("  # begins the evidence that a paper is what a wish asks for
+_ABOUT = "about:"
 
 MAX_QUOTE = 80  # characters of a rule within a reason: every card that the rule selected repeats it
 
@@ -64,13 +67,9 @@ def _ranked(papers: Iterable[Paper]) -> Sequence[Paper]:
     return [paper for _, paper in sorted(ranked, key=itemgetter(0))]
 
 
-def _by_attention(paper: Paper) -> tuple[bool, int, int]:
-    """Sorts by upvotes and comments, then the newest first; muted papers come last."""
-    return paper.muted, -_attention(paper), -paper.number
-
-
-def _attention(paper: Paper) -> int:
-    return (paper.item.upvotes or 0) + (paper.item.comments or 0)
+def _by_attention(paper: Paper) -> tuple[bool, int, int, int]:
+    """Sorts by upvotes, then comments, then the newest first; muted papers come last."""
+    return paper.muted, -(paper.item.upvotes or 0), -(paper.item.comments or 0), -paper.number
 
 
 class IssueMasks:
@@ -79,11 +78,12 @@ class IssueMasks:
     ``muted`` papers were listed before their source was followed, ``quarantined`` ones are those
     that no template could render, ``short`` ones lack upvotes for every reader, ``noticed`` ones
     have upvotes or comments.
-    ``topic_reasons`` has the topics in the issue's order.
+    ``topic_reasons`` has the topics in the issue's order. Without ``matcher`` there is no evidence
+    for what wishes find.
     """
 
-    def __init__(self, issue: Issue, matching: Matching) -> None:
-        self.issue, self.matching = issue, matching
+    def __init__(self, issue: Issue, matching: Matching, matcher: Matcher | None = None) -> None:
+        self.issue, self.matching, self._matcher = issue, matching, matcher
         papers, oldest = issue.papers, issue.frozen_at - MAX_PAPER_AGE
         faulty = dict(issue.quarantined)
         self.all_papers = (1 << len(papers)) - 1
@@ -91,7 +91,7 @@ class IssueMasks:
         self.outdated = _mask(paper.first_seen < oldest for paper in papers)
         self.quarantined = _mask(paper.key in faulty for paper in papers)
         self.short = sum(1 << index for index in issue.short)
-        self.noticed = _mask(_attention(paper) > 0 for paper in papers)
+        self.noticed = _mask(bool(p.item.upvotes or p.item.comments) for p in papers)
         self.by_number = {paper.number: index for index, paper in enumerate(papers)}
         self.by_group = {paper.group: index for index, paper in enumerate(papers)}
         self.topic_reasons = {topic.name: self._topic_reasons(topic) for topic in issue.topics}
@@ -101,6 +101,9 @@ class IssueMasks:
         self.with_upvotes = lru_cache(maxsize=1024)(self._with_upvotes)
         self.followed = lru_cache(maxsize=1024)(self._followed)
         self.matching_rule = lru_cache(maxsize=65536)(self._matching_rule)
+        self.excluded_by = lru_cache(maxsize=65536)(self._excluded_by)
+        self.wish = lru_cache(maxsize=65536)(self._wish)
+        self.evidence = lru_cache(maxsize=65536)(self._evidence)
 
     @cached_property
     def by_upvotes(self) -> tuple[int, ...]:
@@ -130,7 +133,43 @@ class IssueMasks:
         return _mask(votes is None or votes >= minimum for votes in self.matching.upvotes)
 
     def _matching_rule(self, rule: Rule) -> int:
+        """The papers that a rule finds by words: of a wish none, it finds other ones by reader."""
+        if self.wishes((rule,)):
+            return 0
         return evaluate(rule.expression, self.matching.terms, self.all_papers)
+
+    def _excluded_by(self, rule: Rule) -> int:
+        """The papers that a rule keeps out: of a wish those that it surely means."""
+        strong = [wish.strong for wish in self.wishes((rule,))]
+        return strong[0] if strong else self.matching_rule(rule)
+
+    def wishes(self, rules: Iterable[Rule]) -> list[WishMasks]:
+        """What those of the rules find that are wishes in plain words."""
+        if not self.matching.wishes:
+            return []
+        asked = [rule for rule in rules if _ABOUT in rule.text.casefold()]
+        return [wish for rule in asked if (wish := self.wish(rule)) is not None]
+
+    def _wish(self, rule: Rule) -> WishMasks | None:
+        """What a wish finds, among the papers that meet the rule's other conditions; else None."""
+        term = _wish_in(rule)
+        wish = self.matching.wishes.get(term) if term else None
+        if wish is None or not isinstance(rule.expression, All):
+            return wish
+        others = All(tuple(part for part in rule.expression.of if part is not term))
+        return wish.within(evaluate(others, self.matching.terms, self.all_papers))
+
+    @cached_property
+    def _items(self) -> tuple[Item, ...]:
+        return tuple(paper.item for paper in self.issue.papers)
+
+    def _evidence(self, rule: Rule, index: int) -> str:
+        """Why a wish finds a paper, to be added to the reason that quotes it."""
+        wish = _wish_in(rule)
+        if self._matcher is None or wish is None:
+            return ""
+        evidence = self._matcher.evidence(self._items, index, wish)
+        return f"{_BECAUSE}{evidence})" if evidence else ""
 
 
 def _mask(flags: Iterable[bool]) -> int:
@@ -143,6 +182,13 @@ def _topic_reason(topic: Topic, text: str) -> str:
     return quote_rule(f"topic {topic.name}:{_CLOSE if close else ''}", text)
 
 
+def _wish_in(rule: Rule) -> Term | None:
+    """The wish that a rule is, alone or joined to other conditions by "and"."""
+    asked = rule.expression
+    parts = asked.of if isinstance(asked, All) else (asked,)
+    return next((each for each in parts if isinstance(each, Term) and each.field == "about"), None)
+
+
 def quote_rule(kind: str, rule: str) -> str:
     """A reason that quotes a rule: ``include “author:Shazeer”``."""
     return f"{kind} “{shorten(rule, MAX_QUOTE)}”"
@@ -152,6 +198,17 @@ def quote_forms(forms: Sequence[str]) -> str:
     """How a paper writes what a rule looks for, to be added to the reason; at most three forms."""
     quoted = ", ".join(f"“{shorten(form, MAX_QUOTE)}”" for form in forms[:3])
     return f"{_AS}{quoted})" if forms else ""
+
+
+def split_evidence(reason: str) -> tuple[str, str]:
+    """A reason that quotes a rule, and after it the evidence that was added, if it is a wish.
+
+    Evidence has no parentheses: they end a part of a wish.
+    """
+    if not (quotes_own_rule(reason) and reason.endswith(")")) or has_names(reason):
+        return reason, ""
+    before, because, evidence = reason.rpartition(_BECAUSE)
+    return before, because + evidence
 
 
 def has_names(reason: str) -> bool:
@@ -167,11 +224,16 @@ def quotes_own_rule(reason: str) -> bool:
 def name_reason(reason: str) -> str:
     """A reason in the fewest words: the topic, or the reader's own rule; empty for every paper.
 
-    Of a rule that asks for authors these are the authors. How a topic was configured is left out:
-    only the operator knows it.
+    Of a rule that asks for authors these are the authors, of a wish it is the evidence. How a topic
+    was configured is left out: only the operator knows it.
     """
     kind, _, rule = reason.partition(" “")
     if kind == "include":
+        _, evidence = split_evidence(reason)
+        if evidence:
+            return evidence.removeprefix(_BECAUSE).removesuffix(")")
+        if rule.casefold().startswith(_ABOUT):
+            return rule[len(_ABOUT) :].removesuffix("”").strip()
         rule, _, names = rule.removesuffix(")").removesuffix("”").partition(f"”{_AS}“")
         by_author = names and "author:" in rule.casefold()
         return f"author: {names.replace('”, “', ', ')}" if by_author else rule

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import islice
 
 from newsletter.issue.composing import IssueMasks
+from newsletter.issue.ranking import Ranking
 from newsletter.issue.selecting import Selection, TopicGroup, group_by_topic, select_papers
 from newsletter.model import (
     OTHER,
@@ -79,13 +80,14 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
     room = limits.max_html - sizes.frame
     if corrections:
         room -= sum([sizes.corrections[i] for i in corrections]) + sizes.corrections_frame
-    waited = 0 if limits.has_page else chosen & selection.again
-    fit = partial(_fit, groups, waited, max_cards, room, subscriber.summary, sizes)
+    ranking = selection.ranking
+    fit = partial(_fit, groups, selection, max_cards, room, subscriber.summary, limits)
     leads = cards = 0
-    cards_wanted = min(max_cards, chosen.bit_count())
+    cards_wanted = min(max_cards, (chosen & ~ranking.titles).bit_count())
     if cards_wanted >= MIN_CARDS_FOR_LEADS:
         ten = weekly and cards_wanted >= WEEKLY_CARDS
-        leads = _lead_papers(masks, groups, chosen, WEEKLY_CARDS if ten else LEAD_PAPERS)
+        count = WEEKLY_CARDS if ten else LEAD_PAPERS
+        leads = _lead_papers(masks, groups, ranking, chosen, count)
         cards, rows = fit(leads)
     if leads == 0 or leads & ~cards:  # a section of the best three has three
         leads = 0
@@ -93,12 +95,12 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
     shown = cards | rows
     below = [group for group in groups if group.papers & shown & ~leads]
     rest = chosen & ~shown
-    unnamed = _unnamed(below, rest)
+    unnamed = _unnamed(below, ranking, rest)
     return Edition(
         to=to,
         sections=(
-            *_lead_section(groups, leads),
-            *(_section(group, cards & ~leads, rows, rest) for group in below),
+            *_lead_section(masks, groups, ranking, leads),
+            *(_section(masks, group, ranking, cards & ~leads, rows, rest) for group in below),
         ),
         more=unnamed if limits.has_page else (),
         waiting=() if limits.has_page else unnamed,
@@ -127,22 +129,25 @@ def _max_cards(subscriber: Subscriber, limits: EditionLimits, *, weekly: bool) -
 
 def _fit(
     groups: Sequence[TopicGroup],
-    waited: int,
+    selection: Selection,
     max_cards: int,
     room: int,
     summary: Summary,
-    sizes: HtmlSizes,
+    limits: EditionLimits,
     leads: int,
 ) -> tuple[int, int]:
     """Which papers become cards and which rows, within ``room`` bytes.
 
     If there is room for it, every paper has a row, and the first ones in :func:`_order` a card. If
-    not, cards have their share of the room, and topics take turns with titles. Those that
-    ``waited`` have a row in any case, and leave the others at least half of the room.
+    not, cards have their share of the room, and topics take turns with titles. Those that waited
+    for this issue have a row in any case, and leave the others at least half of the room.
     """
-    chosen, order, names = _order(groups, leads)
+    ranking, sizes = selection.ranking, limits.sizes
+    waited = 0 if limits.has_page else selection.chosen & selection.again
+    chosen, order, names = _order(groups, ranking, leads)
     rows, size, leading = sizes.rows, sizes.cards[summary], sizes.cards[lead_length(summary)]
-    firsts, count = order[:max_cards], leads.bit_count()
+    as_cards = [i for i in order if not ranking.titles >> i & 1] if ranking.titles else order
+    firsts, count = as_cards[:max_cards], leads.bit_count()
     shown = [leading[i] for i in firsts[:count]] + [size[i] for i in firsts[count:]]
     reasoned = leads | sum(group.own for group in groups)  # others show no reason
     extra = [
@@ -169,15 +174,17 @@ def _fit(
     if spent <= spare:
         return cards, chosen & ~cards
     left = [TopicGroup(g.name, g.papers & ~leads & ~cards, g.reasons) for g in groups]
-    return cards, waited & ~cards | _rows_in_turns(left, waited, room + counts, sizes)
+    return cards, waited & ~cards | _rows_in_turns(left, ranking, waited, room + counts, sizes)
 
 
-def _rows_in_turns(groups: Sequence[TopicGroup], waited: int, room: int, sizes: HtmlSizes) -> int:
+def _rows_in_turns(
+    groups: Sequence[TopicGroup], ranking: Ranking, waited: int, room: int, sizes: HtmlSizes
+) -> int:
     """The papers that have a row where not all have one: each group's next paper in turn.
 
     A group that is not named whole needs room for the number of its other papers, too.
     """
-    left = [(bit_indexes(group.papers), sizes.more_in[group.name]) for group in groups]
+    left = [(ranking.order(group.papers), sizes.more_in[group.name]) for group in groups]
     room -= sum([count for papers, count in left if papers])
     named = turn = 0
     while left := [each for each in left if turn < len(each[0])]:
@@ -192,15 +199,17 @@ def _rows_in_turns(groups: Sequence[TopicGroup], waited: int, room: int, sizes: 
     return named
 
 
-def _order(groups: Sequence[TopicGroup], leads: int) -> tuple[int, list[int], list[str]]:
+def _order(
+    groups: Sequence[TopicGroup], ranking: Ranking, leads: int
+) -> tuple[int, list[int], list[str]]:
     """The papers, and their order: the leads, each topic's best, the others; and the sections."""
     papers, firsts, names = 0, 0, [TOP] if leads else []
     for group in groups:
         if below := group.papers & ~leads:
             papers |= below
-            firsts |= below & -below
+            firsts |= ranking.first(below)
             names.append(group.name)
-    order = bit_indexes(leads) + bit_indexes(firsts) + bit_indexes(papers & ~firsts)
+    order = [i for some in (leads, firsts, papers & ~firsts) for i in ranking.order(some)]
     return papers | leads, order, names
 
 
@@ -208,17 +217,25 @@ def _mask(indexes: Iterable[int]) -> int:
     return sum([1 << index for index in indexes])
 
 
-def _lead_papers(masks: IssueMasks, groups: Sequence[TopicGroup], chosen: int, count: int) -> int:
+def _lead_papers(
+    masks: IssueMasks, groups: Sequence[TopicGroup], ranking: Ranking, chosen: int, count: int
+) -> int:
     """The best papers, the last of them from a second topic if the others are all from one.
 
-    Where enough papers have upvotes or comments, those lead: of the others nobody knows yet.
+    Where enough papers have upvotes or comments, those lead: of the others nobody knows yet. None
+    if fewer papers are sure, or if too many of these are of one wish.
     """
-    noticed = chosen & masks.noticed
-    leads = first_bits(noticed if noticed.bit_count() >= count else chosen, count)
+    if count == WEEKLY_CARDS and ranking.alike:  # these are all that the letter has as cards
+        return _mask(ranking.order(chosen & ~ranking.titles)[:count])
+    leads = ranking.leads(chosen & masks.noticed, count)
+    if leads.bit_count() < count:
+        leads = ranking.leads(chosen, count)
+    if leads.bit_count() < count:
+        return 0
     for group in groups:
         if not leads & ~group.papers:
             topics = sum(other.papers for other in groups if other.name != OTHER)
-            elsewhere = first_bits(topics & ~group.papers, 1)
+            elsewhere = ranking.leads(topics & ~group.papers, 1)
             return first_bits(leads, count - 1) | elsewhere if elsewhere else leads
     return leads
 
@@ -228,29 +245,41 @@ def lead_length(summary: Summary) -> Length:
     return "lead" if summary in {"short", "brief"} else summary
 
 
-def _lead_section(groups: Sequence[TopicGroup], leads: int) -> tuple[Section, ...]:
+def _lead_section(
+    masks: IssueMasks, groups: Sequence[TopicGroup], ranking: Ranking, leads: int
+) -> tuple[Section, ...]:
     """The section that opens the letter, each paper with the reason from its own group."""
     if not leads:
         return ()
-    reasons = {i: group.reasons[i] for group in groups for i in bit_indexes(group.papers & leads)}
-    cards = tuple(bit_indexes(leads))
+    reasons = {
+        i: group.full_reason(masks, i)
+        for group in groups
+        for i in bit_indexes(group.papers & leads)
+    }
+    cards = tuple(ranking.order(leads))
     name = TOP_TEN if len(cards) == WEEKLY_CARDS else TOP
     return (Section(name, cards, because=tuple(map(reasons.__getitem__, cards)), leads=True),)
 
 
-def _section(group: TopicGroup, cards: int, rows: int, rest: int) -> Section:
-    as_cards = tuple(bit_indexes(group.papers & cards))
-    as_rows = tuple(bit_indexes(group.papers & rows))
+def _section(
+    masks: IssueMasks, group: TopicGroup, ranking: Ranking, cards: int, rows: int, rest: int
+) -> Section:
+    """A group's part of the letter; only cards have the evidence that a wish means the paper."""
+    as_cards = tuple(ranking.order(group.papers & cards))
+    as_rows = tuple(ranking.order(group.papers & rows))
     reasons = tuple(map(group.reasons.__getitem__, as_cards + as_rows))
+    if group.wishes:
+        full = (group.full_reason(masks, index) for index in as_cards)
+        reasons = (*full, *reasons[len(as_cards) :])
     return Section(group.name, as_cards, as_rows, reasons, more=(group.papers & rest).bit_count())
 
 
-def _unnamed(sections: Sequence[TopicGroup], rest: int) -> tuple[int, ...]:
+def _unnamed(sections: Sequence[TopicGroup], ranking: Ranking, rest: int) -> tuple[int, ...]:
     """The papers without room: section by section, then those that are in no section."""
     if not rest:
         return ()
     unnamed = list[int]()
     for group in sections:
-        unnamed += bit_indexes(group.papers & rest)
+        unnamed += ranking.order(group.papers & rest)
         rest &= ~group.papers
-    return (*unnamed, *bit_indexes(rest))
+    return (*unnamed, *ranking.order(rest))

@@ -1,9 +1,18 @@
 """Which papers of an issue one reader gets, and the one reason for each that is in or out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
-from newsletter.issue.composing import IssueMasks, has_names, quote_forms, quote_rule
+from newsletter.issue.composing import (
+    MAX_QUOTE,
+    IssueMasks,
+    has_names,
+    name_reason,
+    quote_forms,
+    quote_rule,
+)
+from newsletter.issue.ranking import BY_ISSUE, Ranking, rank_wishes
 from newsletter.model import (
     BY_FILTER,
     EVERY_PAPER,
@@ -17,6 +26,7 @@ from newsletter.model import (
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.matching import authors_asked_for, written_forms
 from newsletter.papers.topics import bit_indexes
+from newsletter.text import shorten
 
 NO_ROOM = "did not fit; comes with the next email"
 """Why a paper is not in an edition although the reader wants it."""
@@ -24,7 +34,10 @@ NO_ROOM = "did not fit; comes with the next email"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One reader's papers as masks: the ``chosen`` ones, and the steps that led to them."""
+    """One reader's papers as masks: the ``chosen`` ones, and the steps that led to them.
+
+    ``ranking`` says which of them come first.
+    """
 
     chosen: int
     too_few_upvotes: int
@@ -33,19 +46,27 @@ class Selection:
     sent: int
     wanted: int
     excluded: int
+    ranking: Ranking = BY_ISSUE
 
 
 @dataclass(frozen=True, slots=True)
 class TopicGroup:
     """The chosen papers under one heading; ``reasons`` may have more papers than the group.
 
-    The reasons of the papers in ``own`` are rules of the reader's own.
+    The reasons of the papers in ``own`` are rules of the reader's own; ``wishes`` has those that
+    are wishes in plain words.
     """
 
     name: str
     papers: int
     reasons: Mapping[int, str]
     own: int = 0
+    wishes: Mapping[int, Rule] = field(default_factory=dict)
+
+    def full_reason(self, masks: IssueMasks, index: int) -> str:
+        """The reason for a paper; if it is a wish, with the evidence that the paper is meant."""
+        wish = self.wishes.get(index)
+        return self.reasons[index] + (masks.evidence(wish, index) if wish else "")
 
 
 def select_papers(masks: IssueMasks, history: ReaderHistory) -> Selection:
@@ -58,10 +79,13 @@ def select_papers(masks: IssueMasks, history: ReaderHistory) -> Selection:
     wanted = _wanted(masks, wants)
     excluded = 0
     for rule in wants.exclude:
-        excluded |= masks.matching_rule(rule)
-    candidates = owed & ~sent & wanted & ~excluded & ~masks.quarantined
+        excluded |= masks.excluded_by(rule)
+    free = owed & ~sent & ~excluded & ~masks.quarantined
     popular = masks.with_upvotes(wants.min_upvotes) if wants.min_upvotes else masks.all_papers
     popular &= ~masks.short
+    found, ranking = rank_wishes(masks, wants, wanted, free & popular)
+    wanted |= found
+    candidates = free & wanted
     return Selection(
         chosen=candidates & popular,
         too_few_upvotes=candidates & ~popular,
@@ -70,6 +94,7 @@ def select_papers(masks: IssueMasks, history: ReaderHistory) -> Selection:
         sent=sent,
         wanted=wanted,
         excluded=excluded,
+        ranking=ranking,
     )
 
 
@@ -114,8 +139,11 @@ def group_by_topic(masks: IssueMasks, wants: Filter, chosen: int) -> list[TopicG
     if rest and wants.everything:
         groups.append(TopicGroup(OTHER, rest, dict.fromkeys(bit_indexes(rest), EVERY_PAPER)))
     elif rest:
-        reasons = {**_reasons_without_topic(masks, wants, rest), **by_author}
-        groups.append(TopicGroup(BY_FILTER, rest, reasons, own=rest))
+        reasons = _reasons_without_topic(masks, wants, rest)
+        unexplained = sum(1 << index for index in bit_indexes(rest) if index not in reasons)
+        wishes = _wishes_without_topic(masks, wants, unexplained) if unexplained else {}
+        reasons |= {index: quote_rule("include", rule.text) for index, rule in wishes.items()}
+        groups.append(TopicGroup(BY_FILTER, rest, {**reasons, **by_author}, rest, wishes))
     return groups
 
 
@@ -133,14 +161,29 @@ def _reasons_by_author(masks: IssueMasks, wants: Filter, papers: int) -> Mapping
     }
 
 
-def _reasons_without_topic(masks: IssueMasks, wants: Filter, papers: int) -> Mapping[int, str]:
-    """For papers in no topic that the reader follows, the first include that each matches."""
+def _reasons_without_topic(masks: IssueMasks, wants: Filter, papers: int) -> dict[int, str]:
+    """For papers in no topic that the reader follows, the first rule of words that each matches."""
     reasons: dict[int, str] = {}
     for rule in wants.include:
         included = papers & masks.matching_rule(rule)
         reasons.update(dict.fromkeys(bit_indexes(included), quote_rule("include", rule.text)))
         papers &= ~included
     return reasons
+
+
+def _wishes_without_topic(masks: IssueMasks, wants: Filter, papers: int) -> Mapping[int, Rule]:
+    """For papers that no topic and no rule of words finds, the wish that finds each most surely."""
+    wishes = [(rule, wish) for rule in wants.include for wish in masks.wishes((rule,))]
+    bands = (
+        [(rule, wish.strong) for rule, wish in wishes],
+        [(rule, wish.likely) for rule, wish in wishes],
+        [(rule, wish.found("broad", papers)) for rule, wish in wishes],
+    )
+    found: dict[int, Rule] = {}
+    for rule, included in chain.from_iterable(bands):
+        found.update(dict.fromkeys(bit_indexes(papers & included), rule))
+        papers &= ~included
+    return found
 
 
 def explain(
@@ -192,8 +235,8 @@ def _reasons(masks: IssueMasks, wants: Filter, chosen: int) -> Mapping[int, str]
 
 def _reason_for(masks: IssueMasks, wants: Filter, group: TopicGroup, index: int) -> str:
     """The reason for a chosen paper, with how the paper writes what the rule looks for."""
-    reason = group.reasons[index]
-    if has_names(reason):
+    reason = group.full_reason(masks, index)
+    if has_names(reason) or index in group.wishes:
         return reason
     return reason + _as_written(masks, _deciding_rules(masks, wants, group, index), index)
 
@@ -229,7 +272,7 @@ def _reason_against(
         (masks.outdated, lambda: f"first seen more than {MAX_PAPER_AGE.days} days ago"),
         (~selection.owed, lambda: "decided in an earlier issue"),
         (masks.quarantined, lambda: f"quarantined: {dict(masks.issue.quarantined)[paper.key]}"),
-        (~selection.wanted, lambda: "in no topic followed, and no include matches"),
+        (~selection.wanted, lambda: _why_not_wanted(masks, wants, index)),
         (selection.excluded, lambda: _excluding_rule(masks, wants.exclude, index)),
         (
             selection.too_few_upvotes,
@@ -246,6 +289,18 @@ def _why_given_up(masks: IssueMasks, wants: Filter, index: int) -> str:
     return f"{reason} for {MAX_PAPER_AGE.days} days"
 
 
+def _why_not_wanted(masks: IssueMasks, wants: Filter, index: int) -> str:
+    """Which part of a wish keeps a paper out, or which wish it is not close enough to."""
+    for rule, wish in ((r, wish) for r in wants.include for wish in masks.wishes((r,))):
+        for part, papers in wish.unwanted.items():
+            if papers >> index & 1:
+                return f"left out: closer to “{shorten(part, MAX_QUOTE)}”, which you do not want"
+        if index in wish.ranked:
+            return quote_rule("not close enough to", name_reason(quote_rule("include", rule.text)))
+    return "in no topic followed, and no include matches"
+
+
 def _excluding_rule(masks: IssueMasks, rules: Sequence[Rule], index: int) -> str:
-    rule = next(rule for rule in rules if masks.matching_rule(rule) >> index & 1)
-    return quote_rule("exclude", rule.text) + _as_written(masks, iter((rule,)), index)
+    rule = next(rule for rule in rules if masks.excluded_by(rule) >> index & 1)
+    evidence = masks.evidence(rule, index) if masks.wishes((rule,)) else ""
+    return quote_rule("exclude", rule.text) + evidence + _as_written(masks, iter((rule,)), index)

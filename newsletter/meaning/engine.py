@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,23 +11,22 @@ from numpy.typing import NDArray
 from newsletter.meaning.evidence import describe, strongest_part
 from newsletter.meaning.papers import PaperSignals, PaperText, read_papers
 from newsletter.meaning.scoring import (
+    REMOTE,
     PreparedPart,
     PreparedWish,
     closeness,
     prepare,
     prepare_mean,
     prepare_part,
-    score,
+    score_parts,
     word_shares,
 )
 from newsletter.meaning.table import Floats, VectorTable
 from newsletter.meaning.wishes import parse_wish
 from newsletter.model import WishMasks
 
-BEST = 5  # papers of a wish that need less to be found than others
-STRONG, LIKELY, POSSIBLE, REMOTE = 0.5, 0.3, 0.1, 0.05
+STRONG, LIKELY, POSSIBLE = 0.5, 0.3, 0.1
 """Probabilities that bands and modes begin at."""
-MOST_BROAD = 30  # papers that a wish finds in the mode "broad"
 
 TOPIC_MEANING, TOPIC_NAME = 1.4, 1.1
 """What closeness to a topic's texts and the words of its name add to the log odds."""
@@ -66,8 +66,15 @@ class Engine:
         Raises:
             FilterError: one of the wishes has no words to look for.
         """
-        found = score(papers, [self.prepare(wish) for wish in wishes])
-        return _masks(found) if len(papers) else [WishMasks(0, 0, 0, 0, 0) for _ in wishes]
+        prepared = [self.prepare(wish) for wish in wishes]
+        if not len(papers):
+            return [WishMasks()] * len(prepared)
+        found, kept_out = score_parts(papers, prepared)
+        masks = [WishMasks(*each) for each in zip(*_masks(found), strict=True)]
+        for row, of_parts in kept_out.items():
+            unwanted = zip(prepared[row].wish.unwanted, _integers(of_parts), strict=True)
+            masks[row] = replace(masks[row], unwanted=dict(unwanted))
+        return masks
 
     def topic_closeness(
         self, papers: PaperSignals, topics: Sequence[tuple[str, tuple[str, ...]]]
@@ -99,21 +106,12 @@ class Engine:
         return self.table.known_words(text)
 
 
-def _masks(found: Floats) -> list[WishMasks]:
-    """The bitmasks of each row of probabilities."""
+def _masks(found: Floats) -> Sequence[Sequence[Any]]:
+    """Of each row of probabilities the papers in order, and the bitmasks from each bound on."""
     order = np.argsort(-found, axis=1, kind="stable")  # ties: the issue's better paper comes first
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(found.shape[1])[None, :], axis=1)
-    best = ranks < BEST
-    normal = (found >= LIKELY) | (best & (found >= POSSIBLE))
-    columns = (
-        normal,
-        best & (found >= STRONG),
-        normal | (found >= REMOTE) & (ranks < MOST_BROAD),
-        found >= STRONG,
-        found >= LIKELY,
-    )
-    return [WishMasks(*row) for row in zip(*map(_integers, columns), strict=True)]
+    counts = np.count_nonzero(found >= REMOTE, axis=1).tolist()
+    ranked = [tuple(row[:count].tolist()) for row, count in zip(order, counts, strict=True)]
+    return ranked, *(_integers(found >= least) for least in (POSSIBLE, LIKELY, STRONG))
 
 
 def _integers(flags: NDArray[np.bool_]) -> list[int]:

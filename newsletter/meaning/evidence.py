@@ -9,7 +9,9 @@ from newsletter.meaning.papers import PaperSignals, PaperText
 from newsletter.meaning.scoring import MEANING, TITLE, WORDS, PreparedPart
 from newsletter.meaning.stems import COMMON, plain, stem, words
 from newsletter.meaning.table import VectorTable
+from newsletter.text import shorten
 
+MAX_NAME = 40  # characters of a part that are named: a card has one line for the reason
 MAX_WORDS = 3  # of a part that are named if the paper has not all of them
 
 
@@ -35,19 +37,20 @@ def _odds(signals: PaperSignals, part: PreparedPart, index: int) -> float:
 
 def describe(table: VectorTable, signals: PaperSignals, part: PreparedPart, index: int) -> str:
     """Where a paper has what a part of a wish asks for: ``“KV cache”: in the title``."""
+    name = shorten(part.text, MAX_NAME)
     found = {each: signals.find(each, index) for each in part.stems}
     if found and all(in_title == 1 for _, in_title in found.values()):
-        return f"“{part.text}”: in the title"
+        return f"“{name}”: in the title"
     if says := _other_form(table, part, signals.texts[index]):
-        return f"“{part.text}”: the paper says “{says}”"
+        return f"“{name}”: the paper says “{says}”"
     present = [word for word in _words_of(part) if found[stem(word)][0]]
     if not present:
-        return f"close to “{part.text}”, none of its words"
+        return f"close to “{name}”, none of its words"
     if all(anywhere for anywhere, _ in found.values()):
         in_title = any(title for _, title in found.values())
-        return f"“{part.text}”: in the {'title and abstract' if in_title else 'abstract'}"
+        return f"“{name}”: in the {'title and abstract' if in_title else 'abstract'}"
     named = ", ".join(f"“{word}”" for word in present[:MAX_WORDS])
-    return f"close to “{part.text}”, has {named}"
+    return f"close to “{name}”, has {named}"
 
 
 def _words_of(part: PreparedPart) -> Iterator[str]:

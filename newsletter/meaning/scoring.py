@@ -1,11 +1,12 @@
 """How probable it is that a paper is what a wish asks for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from newsletter.meaning.papers import PaperSignals
 from newsletter.meaning.stems import plain, telling_stems
@@ -19,6 +20,8 @@ BIAS = -6.47
 """The log odds of a paper that has none of it."""
 UNWANTED = 0.5
 """From this probability on a paper is one of those that are not wanted."""
+REMOTE = 0.05
+"""From this probability on a wish may find a paper."""
 
 _CELLS = 400_000  # parts x papers scored at once: a few megabytes
 
@@ -102,12 +105,25 @@ def _prepared(
 
 
 def score(papers: PaperSignals, wishes: Sequence[PreparedWish]) -> Floats:
-    """For each wish and paper the probability that it is what the wish asks for; 0 if unwanted.
+    """For each wish and paper the probability that it is what the wish asks for; 0 if unwanted."""
+    return score_parts(papers, wishes)[0]
+
+
+def score_parts(
+    papers: PaperSignals, wishes: Sequence[PreparedWish]
+) -> tuple[Floats, Mapping[int, NDArray[np.bool_]]]:
+    """The same, and for each wish with unwanted parts which papers each of these keeps out.
 
     Wishes are scored in blocks, so that memory does not grow with their number.
     """
-    scored = [_score_block(papers, block) for block in _blocks(papers, wishes)]
-    return np.concatenate(scored) if scored else np.zeros((0, len(papers)), np.float32)
+    found, kept_out = [np.zeros((0, len(papers)), np.float32)], dict[int, NDArray[np.bool_]]()
+    start = 0
+    for block in _blocks(papers, wishes):
+        scored, kept_out_here = _score_block(papers, block)
+        found.append(scored)
+        kept_out |= {start + row: papers_of_parts for row, papers_of_parts in kept_out_here.items()}
+        start += len(block)
+    return np.concatenate(found), kept_out
 
 
 def _blocks(
@@ -126,9 +142,12 @@ def _blocks(
         yield wishes[start:]
 
 
-def _score_block(papers: PaperSignals, wishes: Sequence[PreparedWish]) -> Floats:
+def _score_block(
+    papers: PaperSignals, wishes: Sequence[PreparedWish]
+) -> tuple[Floats, dict[int, NDArray[np.bool_]]]:
     odds = part_odds(papers, list(chain.from_iterable(map(_parts, wishes))))
     probabilities = np.zeros((len(wishes), len(papers)), np.float32)
+    kept_out = dict[int, NDArray[np.bool_]]()
     at = 0
     for row, wish in enumerate(wishes):
         wanted = odds[at : at + len(wish.wanted)]
@@ -136,10 +155,11 @@ def _score_block(papers: PaperSignals, wishes: Sequence[PreparedWish]) -> Floats
         at += len(wish.wanted) + 1
         probabilities[row] = sigmoid((wanted.max(axis=0) + whole) / 2 + BIAS)
         if wish.unwanted:
-            unwanted = odds[at : at + len(wish.unwanted)].max(axis=0)
-            probabilities[row, sigmoid(unwanted + BIAS) >= UNWANTED] = 0
+            unwanted = sigmoid(odds[at : at + len(wish.unwanted)] + BIAS) >= UNWANTED
+            kept_out[row] = unwanted & (probabilities[row] >= REMOTE)
+            probabilities[row, unwanted.any(axis=0)] = 0
             at += len(wish.unwanted)
-    return probabilities
+    return probabilities, kept_out
 
 
 def _parts(wish: PreparedWish) -> Sequence[PreparedPart]:

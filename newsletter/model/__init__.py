@@ -23,7 +23,9 @@ from newsletter.model.cadences import *  # noqa: F403
 from newsletter.model.coverage import *  # noqa: F403
 from newsletter.model.deliveries import *  # noqa: F403
 from newsletter.model.issues import *  # noqa: F403
+from newsletter.model.matches import *  # noqa: F403
 from newsletter.model.papers import *  # noqa: F403
 from newsletter.model.readers import *  # noqa: F403
+from newsletter.model.returned_mail import *  # noqa: F403
 from newsletter.model.rules import *  # noqa: F403
 from newsletter.model.states import *  # noqa: F403

@@ -1,14 +1,13 @@
 """The day's issue, each reader's edition of it, and the letter that shows it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from email.utils import parseaddr
 
 from newsletter.model.cadences import CADENCES, Cadence, Days
 from newsletter.model.papers import Correction, Paper
 from newsletter.model.readers import Reader, Summary
-from newsletter.model.rules import Term, Topic
+from newsletter.model.rules import Topic
 
 _WEEK = timedelta(weeks=1)
 
@@ -63,67 +62,6 @@ class Publication:
     def is_read_by_a_person(self) -> bool:
         """Whether a person answers readers: there are no pages, and no mailbox for bounces."""
         return not (self.url or self.bounces)
-
-
-@dataclass(frozen=True, slots=True)
-class WishMasks:
-    """The papers that a wish in plain words finds, as bitmasks.
-
-    ``normal``, ``strict`` and ``broad`` are the modes of which a reader chooses one. ``strong`` has
-    the papers that are more probably right than not, ``likely`` those and the next best: they say
-    what comes first.
-    """
-
-    normal: int
-    strict: int
-    broad: int
-    strong: int
-    likely: int
-
-
-@dataclass(frozen=True, slots=True)
-class Matches:
-    """What a matcher finds: for each term the papers, and for each wish how sure it is of them.
-
-    A wish is a term that asks for a meaning; ``terms`` has its normal mode.
-    """
-
-    terms: Mapping[Term, int]
-    wishes: Mapping[Term, WishMasks]
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What is wrong with a rule and what to write instead, and the place in it, from 0.
-
-    ``certain``: it can never find what it asks for; a form refuses it. Otherwise it finds
-    something, or would with another source.
-    """
-
-    problem: str
-    column: int = 0
-    certain: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """Which papers of an issue match topics and terms, as bitmasks: bit *i* is paper *i*.
-
-    Attributes:
-        topics: for each topic, the papers in it.
-        best: for each topic, the papers for which it is the best topic.
-        because: for a topic and a paper, the rule that put the paper there.
-        terms: for each term of any topic or filter, the papers it occurs in.
-        upvotes: each paper's upvotes; None where its sources do not count them.
-        wishes: for each term that asks for a meaning, how sure its papers are.
-    """
-
-    topics: Mapping[str, int]
-    best: Mapping[str, int]
-    because: Mapping[tuple[str, int], str]
-    terms: Mapping[Term, int]
-    upvotes: tuple[int | None, ...]
-    wishes: Mapping[Term, WishMasks] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

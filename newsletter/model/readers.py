@@ -1,4 +1,4 @@
-"""Readers, what they chose, and the mail that comes back from them."""
+"""Readers and what they chose."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
@@ -15,6 +15,9 @@ Summary = Literal["short", "brief", "full", "titles"]
 Length = Literal[Summary, "lead"]
 """How much of an abstract a card shows; ``lead`` is for the best papers of a letter."""
 
+Breadth = Literal["strict", "normal", "broad"]
+"""How sure a paper must be to be one that a wish in plain words asks for."""
+
 Status = Literal["unconfirmed", "waiting", "confirmed", "unsubscribed", "blocked", "removed"]
 """The status of a subscription. ``waiting``: the reader confirmed the address, and the operator has
 not approved them yet. ``removed``: deleted from the operator's file; writing it there again
@@ -29,7 +32,8 @@ class Filter:
     """The papers one reader wants.
 
     ``topics`` are names in the reader's order. A reader with neither ``topics`` nor ``include``
-    gets every paper. ``max_items`` of None means the limit of the issue.
+    gets every paper. ``max_items`` of None means the limit of the issue. ``breadth`` is about the
+    wishes in plain words among ``include``.
     """
 
     topics: tuple[str, ...] = ()
@@ -37,6 +41,7 @@ class Filter:
     exclude: tuple[Rule, ...] = ()
     min_upvotes: int = 0
     max_items: int | None = None
+    breadth: Breadth = "normal"
 
     @property
     def everything(self) -> bool:
@@ -83,6 +88,7 @@ SUBSCRIBER_FIELDS: Mapping[str, FormField] = complete(
         "exclude": "lines",
         "min_upvotes": "text",
         "max_items": "text",
+        "breadth": "text",
         "cadence": "text",
         "day": "text",
         "paused_until": "fixed",
@@ -238,86 +244,6 @@ class RequestLimits:
     per_address_total: int
     per_client_hourly: int
     total_hourly: int
-
-
-MailEventKind = Literal["hard", "soft", "complaint", "unsubscribe"]
-"""A returned mail: no such mailbox, a temporary failure, marked as spam, an unsubscribe request."""
-
-MailEventEffect = Literal[
-    "again", "unknown", "noted", "suppressed", "unsubscribed", "elsewhere", "mass"
-]
-"""What recording a returned mail did.
-
-``again``: it was recorded before. ``unknown``: the store does not have the reader. ``noted``: it
-was recorded only. ``elsewhere``: it is about another address than the reader's present one.
-``mass``: it is one of so many that they speak of the sender. ``suppressed`` and ``unsubscribed``:
-the reader is blocked or has left, by this mail or already before.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class MailEvent:
-    """One returned mail.
-
-    Attributes:
-        digest: a hash of the mail, so that it counts once even if it is read again.
-        kind: what it means.
-        reader: the id of the reader it is about.
-        day: the mail's own date.
-        said: the words of the server or the reader.
-        address: the address that the letter was sent to; empty if unknown.
-        letter: the day of the issue of the letter that came back, where known.
-    """
-
-    digest: str
-    kind: MailEventKind
-    reader: int
-    day: date
-    said: str = ""
-    address: str = ""
-    letter: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Suppression:
-    """A blocked reader; ``why`` summarises the returned mails that led to it."""
-
-    email: str
-    since: datetime
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class MassReport:
-    """Hard bounces of so many readers that they speak of the sender, and do not count.
-
-    Attributes:
-        letter: the day of the letters that came back.
-        readers: how many readers' letters did.
-        letters: how many letters that issue has.
-    """
-
-    letter: date
-    readers: int
-    letters: int
-
-
-@dataclass(frozen=True, slots=True)
-class SentLetter:
-    """The day of a letter, and the address that it was sent to."""
-
-    day: date
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class LeftMail:
-    """A mail that needs a person: where it is, why it was left there, and since when."""
-
-    mailbox: str
-    name: str
-    why: str
-    since: datetime
 
 
 @dataclass(frozen=True, slots=True)

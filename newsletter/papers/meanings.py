@@ -15,7 +15,7 @@ from newsletter.text import tex_to_unicode
 if TYPE_CHECKING:
     from newsletter.meaning import Engine, PaperSignals
 
-_NOTHING = WishMasks(0, 0, 0, 0, 0)
+_NOTHING = WishMasks()
 
 READINGS = 3  # kept: those of the issue, of the last one for pages, and of one more
 
@@ -39,7 +39,7 @@ class MeaningMatcher(Matcher):
         wishes = [term for term in terms if term.field == "about"]
         others = [term for term in terms if term.field != "about"]
         found = self._find(items, wishes) if wishes else {}
-        normal = {term: masks.normal for term, masks in found.items()}
+        normal = {term: masks.found("normal") for term, masks in found.items()}
         return Matches({**self._rules.masks(items, others), **normal}, found)
 
     def _find(self, items: Sequence[Item], wishes: Sequence[Term]) -> Mapping[Term, WishMasks]:

@@ -1,5 +1,6 @@
 """Which topics a paper is in, and why; which papers match the terms of every filter."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -7,7 +8,18 @@ from math import log1p
 from operator import itemgetter
 from typing import NamedTuple
 
-from newsletter.model import All, Filter, Issue, Item, Matching, Rule, Term, Topic
+from newsletter.model import (
+    All,
+    Filter,
+    Issue,
+    Item,
+    Matches,
+    Matching,
+    Rule,
+    Term,
+    Topic,
+    WishMasks,
+)
 from newsletter.papers.filters import evaluate, iter_terms
 from newsletter.ports import Matcher
 from newsletter.text import fold, word_text
@@ -15,6 +27,9 @@ from newsletter.text import fold, word_text
 FEW_BITS = 16  # are found fastest one by one
 
 TITLE_WEIGHT = 3  # the weight of a rule that matches in the title, against 1 in the abstract
+
+_JOINED = re.compile(r",? (?:and|&) |, |/")
+_NO_SUBJECT = re.compile(r" (?:papers?|articles?|research|works?|studies|topics?)$", re.IGNORECASE)
 
 _WeightedRules = list[tuple[int, str]]
 """The rules that speak for a paper in a topic, each with its weight."""
@@ -41,8 +56,10 @@ def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Ma
     found = matcher.match(items, tuple(terms))
     reasons = _TopicReasons(items, matcher, issue.topics, found.terms)
     members = {topic.name: reasons.members(topic) for topic in issue.topics}
+    topics = {name: sum(1 << index for index in papers) for name, papers in members.items()}
+    found = without_unwanted_topics(found, issue.topics, topics)
     return Matching(
-        topics={name: sum(1 << index for index in papers) for name, papers in members.items()},
+        topics=topics,
         best=_best_topics(members),
         because={
             (name, index): reason.text
@@ -63,11 +80,40 @@ def extend_matching(
     if not missing:
         return matching
     found = matcher.match([paper.item for paper in issue.papers], tuple(missing))
+    found = without_unwanted_topics(found, issue.topics, matching.topics)
     return replace(
         matching,
         terms={**matching.terms, **found.terms},
         wishes={**matching.wishes, **found.wishes},
     )
+
+
+def without_unwanted_topics(
+    found: Matches, topics: Sequence[Topic], members: Mapping[str, int]
+) -> Matches:
+    """The matches if a wish that does not want a topic ("not speech") keeps out all its papers.
+
+    ``members`` has the papers of each topic.
+    """
+    changed = dict[Term, WishMasks]()
+    for term, wish in found.wishes.items():
+        for part in wish.unwanted:
+            papers = 0
+            for topic in topics:
+                papers |= members[topic.name] if _is_named(topic, part) else 0
+            if papers:
+                wish = wish.without(part, papers)  # noqa: PLW2901 - the next part is left out, too
+                changed[term] = wish
+    normal = {term: wish.found("normal") for term, wish in changed.items()}
+    return Matches({**found.terms, **normal}, {**found.wishes, **changed}) if changed else found
+
+
+def _is_named(topic: Topic, part: str) -> bool:
+    """Whether a part of a wish is a topic's name, or one of the names that it joins by "and"."""
+    asked = _NO_SUBJECT.sub("", part)
+    names = (topic.name, *topic.formerly)
+    named = {word_text(each) for name in names for each in (name, *_JOINED.split(name))}
+    return word_text(asked) in named
 
 
 def present_names(topics: Iterable[Topic]) -> Mapping[str, str]:

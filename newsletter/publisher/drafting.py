@@ -250,7 +250,7 @@ def masks_for(publisher: Publisher, draft: Draft, readers: Sequence[Reader]) -> 
     """The issue's masks, extended by the filters of these readers."""
     filters = [reader.subscriber.filter for reader in readers]
     matching = extend_matching(draft.matching, draft.issue, filters, publisher.matcher)
-    return IssueMasks(draft.issue, matching)
+    return IssueMasks(draft.issue, matching, publisher.matcher)
 
 
 def compose_late(
@@ -258,7 +258,8 @@ def compose_late(
 ) -> Edition:
     """The edition of a reader who comes after the issue was frozen, by their topics' names now."""
     issue = replace(issue, topics=with_later_names(issue.topics, publisher.topics))
-    masks = IssueMasks(issue, match_readers(publisher, issue, [history.reader]))
+    matching = match_readers(publisher, issue, [history.reader])
+    masks = IssueMasks(issue, matching, publisher.matcher)
     return compose_edition(masks, history, limits_for(publisher, fragments))
 
 

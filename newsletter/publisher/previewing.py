@@ -11,6 +11,7 @@ from newsletter.delivery.delivering import send_unrecorded
 from newsletter.errors import TransportError
 from newsletter.issue.composing import IssueMasks, compose_issue
 from newsletter.issue.editions import compose_edition
+from newsletter.issue.ranking import near_wishes
 from newsletter.issue.selecting import explain, select_papers
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.message import MessageBuilder
@@ -49,8 +50,8 @@ from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import without_delivery
 
-NEAR_MISSES = ("exclude ", "has ")
-"""How the reasons begin of papers that a filter wanted and one rule kept away."""
+NEAR_MISSES = ("exclude ", "has ", "left out: ", "not close enough ")
+"""How the reasons begin of papers that a filter wanted and one rule kept away, or almost wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,8 @@ def _explain(
     publisher: Publisher, issue: Issue, matching: Matching, plans: Sequence[PlannedEdition]
 ) -> Iterator[Verdict]:
     filters = [plan.history.reader.subscriber.filter for plan in plans]
-    masks = IssueMasks(issue, extend_matching(matching, issue, filters, publisher.matcher))
+    matching = extend_matching(matching, issue, filters, publisher.matcher)
+    masks = IssueMasks(issue, matching, publisher.matcher)
     for plan in plans:
         yield from explain(masks, plan.history, plan.edition)
 
@@ -305,13 +307,15 @@ def _first_listed(
 def _preview_issue(
     publisher: Publisher, readers: Sequence[Reader], issue: Issue, most: int | None
 ) -> list[FilterPreview]:
-    masks = IssueMasks(issue, match_readers(publisher, issue, readers))
+    matching = match_readers(publisher, issue, readers)
+    masks = IssueMasks(issue, matching, publisher.matcher)
     return [_preview_for(masks, ReaderHistory(reader), most) for reader in readers]
 
 
 def _preview_for(masks: IssueMasks, history: ReaderHistory, most: int | None) -> FilterPreview:
     selection = select_papers(masks, history)
-    kept_away = selection.wanted & ~selection.chosen & ~masks.quarantined
+    almost = near_wishes(masks, history.reader.subscriber.filter)
+    kept_away = (selection.wanted | almost) & ~selection.chosen & ~masks.quarantined
     asked = first_bits(selection.chosen, most) | first_bits(kept_away, most)
     verdicts = tuple(explain(masks, history, among=asked))
     return FilterPreview(

@@ -6,7 +6,6 @@ for any value, so that one reader's settings never stop the others.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 from operator import attrgetter
 from typing import Any, get_args
@@ -14,12 +13,15 @@ from typing import Any, get_args
 from newsletter.model import (
     CADENCES,
     SUBSCRIBER_FIELDS,
+    Breadth,
     Filter,
     Reader,
     ReaderFault,
     Rule,
     Subscriber,
     Summary,
+    field_values,
+    subscriber_with,
 )
 from newsletter.model.closed_sets import complete
 from newsletter.model.zones import zone_names
@@ -28,7 +30,7 @@ from newsletter.papers.topics import lost_topics
 _ADDRESS = re.compile(r"[!-?A-~]+@[!-?A-~]+")  # printable ASCII; forms and files check the rest
 _WALL_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
-_FALLBACKS = ("name", "at", "timezone", "summary")
+_FALLBACKS = ("name", "at", "timezone", "summary", "breadth")
 """Fields without which a reader can be served as well: the newsletter's own default is used."""
 
 _MAX_NAMED = 3  # readers of a lost topic that are named
@@ -70,6 +72,7 @@ _USABLE: Mapping[str, Callable[[Any], bool]] = complete(
         "exclude": _has_only(Rule),
         "min_upvotes": _is_count,
         "max_items": _or_none(_is_count),
+        "breadth": _one_of(get_args(Breadth)),
         "cadence": _or_none(_one_of(CADENCES)),
         "day": lambda value: type(value) is int and value in range(7),
         "paused_until": _or_none(lambda value: type(value) is date),
@@ -105,7 +108,8 @@ def checked(subscriber: Subscriber) -> tuple[Subscriber, str, str]:
     words = ", ".join(f"{name} {_shown(value)}" for name, value in wrong.items())
     if not wrong.keys() <= {*_FALLBACKS}:
         return default, f"stored settings cannot be used: {words}", ""
-    served = replace(subscriber, **{name: getattr(default, name) for name in wrong})
+    defaults = field_values(default)
+    served = subscriber_with(field_values(subscriber) | {name: defaults[name] for name in wrong})
     return served, "", f"{words} cannot be used; the newsletter's own takes its place"
 
 

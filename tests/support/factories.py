@@ -18,6 +18,7 @@ EVERY_FIELD = Subscriber(
         exclude=(parse_rule("category:eess.AS or (speech and org:Labs)"),),
         min_upvotes=5,
         max_items=20,
+        breadth="broad",
     ),
     cadence="weekly",
     day=4,

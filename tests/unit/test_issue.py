@@ -13,7 +13,7 @@ def compose(*papers: Paper) -> Issue:
 def test_papers_rank_by_upvotes_comments_then_age() -> None:
     papers = [
         paper(1, upvotes=5),
-        paper(2, upvotes=3, comments=3),
+        paper(2, upvotes=5, comments=1),
         paper(3),
         paper(4, upvotes=0),
         paper(5, upvotes=1),

@@ -52,8 +52,8 @@ def test_wish_finds_paper_in_other_words(signals: PaperSignals, wish: str, paper
 def test_unwanted_paper_is_not_found(signals: PaperSignals) -> None:
     wish = "models on phones, speech recognition"
     (masks, without) = load_engine().find(signals, [wish, "models on phones, not speech"])
-    assert masks.broad >> 2 & 1
-    assert not without.broad >> 2 & 1
+    assert masks.found("broad") >> 2 & 1
+    assert not without.found("broad") >> 2 & 1
 
 
 def test_wish_is_the_same_beside_others(signals: PaperSignals) -> None:
@@ -67,8 +67,12 @@ def test_each_mode_finds_what_a_narrower_one_finds() -> None:
     """Of many papers that are surely right, strict takes five, broad thirty and all likely ones."""
     copies = [PaperText(f"{title} {n}", abstract) for n in range(40) for title, abstract in PAPERS]
     (masks,) = load_engine().find(load_engine().read(copies), ["KV cache compression"])
-    assert masks.strict.bit_count() == 5
-    assert masks.strict & ~masks.normal == masks.normal & ~masks.broad == 0
+    assert masks.found("strict").bit_count() == 5
+    assert (
+        masks.found("strict") & ~masks.found("normal")
+        == masks.found("normal") & ~masks.found("broad")
+        == 0
+    )
 
 
 def test_evidence_names_the_other_form(signals: PaperSignals) -> None:

@@ -23,7 +23,9 @@ TO = Recipient.of(Reader(7, ADA, "confirmed", 0, "store"))
 SETTINGS = dump(ADA)
 
 places = st.lists(st.integers(0, PAPERS - 1), unique=True, max_size=40).map(tuple)
-reasons = st.sampled_from(["every paper", "topic A: “a”", "include “LoRA”", "include “a, “b””", ""])
+OWN = ["include “LoRA”", "include “a, “b””", "include “about: a (b)”"]
+SAID = "include “about: a (b)” (“a”: in the title)"
+reasons = st.sampled_from(["every paper", "topic A: “a”", *OWN, SAID, ""])
 
 
 @st.composite

@@ -13,12 +13,17 @@ from functools import cache
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
-from newsletter.issue.composing import quotes_own_rule
+from newsletter.issue.composing import quotes_own_rule, split_evidence
 from newsletter.model import Edition, Recipient, Section
 
 _HEAD = 4
 """Numbers that describe a section: its name; twice the papers it has no room for, plus one if it
 leads; its cards; its rows. Earlier versions stored no papers without room."""
+
+
+OwnReason = str | list[Any]
+"""A reason that quotes a rule of the reader's own; or the place of one, and what to add to it: the
+evidence for one of the papers that a wish finds."""
 
 
 class StoredEdition(NamedTuple):
@@ -98,7 +103,7 @@ class WaveWords:
 
     def pack(self, edition: Edition) -> tuple[bytes, str | None]:
         """An edition's body, and the reasons that quote its reader's own rules, as JSON."""
-        heads, places, others, own = list[int](), list[int](), list[int](), list[str]()
+        heads, places, others, own = list[int](), list[int](), list[int](), list[OwnReason]()
         for section in edition.sections:
             name = self._word(section.name)
             usual = self.usual.setdefault(name, {})
@@ -137,7 +142,7 @@ class WaveWords:
         named = tuple(places[total + more :])
         return Edition(
             to=recipient(row.reader, row.settings),
-            sections=self._sections(heads, places[:total], others, json.loads(row.own or "[]")),
+            sections=self._sections(heads, places[:total], others, _read_own(row.own)),
             more=tuple(places[total : total + more]),
             short=tuple(p for p in unpack_places(row.again) if p not in named),
             waiting=named,
@@ -181,13 +186,26 @@ class WaveWords:
             self.words.append(word)
         return index
 
-    def _reason(self, reason: str, own: list[str]) -> int:
+    def _reason(self, reason: str, own: list[OwnReason]) -> int:
         """Twice the index of a word; one more for those in ``own``, to which it may be added."""
         if not quotes_own_rule(reason):
             return 2 * self._word(reason)
-        if reason not in own:
-            own.append(reason)
-        return 2 * own.index(reason) + 1
+        quoted, evidence = split_evidence(reason)
+        entry = _add(quoted, own)
+        return 2 * (_add([entry, evidence], own) if evidence else entry) + 1
+
+
+def _add(entry: OwnReason, own: list[OwnReason]) -> int:
+    """The index of an entry of the list, to which it is added if it is not there."""
+    if entry not in own:
+        own.append(entry)
+    return own.index(entry)
+
+
+def _read_own(stored: str | None) -> Sequence[str]:
+    """The reasons in an edition's column of them."""
+    own = json.loads(stored or "[]")
+    return [each if isinstance(each, str) else own[each[0]] + each[1] for each in own]
 
 
 def recipient(reader: int, settings: str | None) -> Recipient:
