@@ -14,6 +14,7 @@ from newsletter.meaning.scoring import (
     REMOTE,
     PreparedPart,
     PreparedWish,
+    WithVectors,
     closeness,
     prepare,
     prepare_mean,
@@ -95,6 +96,12 @@ class Engine:
         chosen = replace(papers, steps=papers.steps[indexes], scales=papers.scales[indexes])
         close = closeness(chosen, [self._prepare_phrase(each) for each in phrases])
         return [phrases[row] for row in close.argmax(axis=0).tolist()]
+
+    def closeness_to(self, text: PaperText, papers: WithVectors) -> Floats:
+        """How close papers are to one in meaning, in standard deviations."""
+        part = prepare_part(self.table, f"{text.title}. {text.abstract}")
+        found: Floats = closeness(papers, [part])[0]
+        return found
 
     def evidence(self, papers: PaperSignals, index: int, wish: str) -> str:
         """Why a wish finds a paper, in words: ``“KV cache”: in the title``."""

@@ -3,11 +3,24 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import nlargest
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
 from newsletter.errors import FilterError
-from newsletter.model import All, AnyOf, Expression, Field, IndexBlock, Item, Not, Paper, Rule, Term
+from newsletter.model import (
+    BLOCK_SIZE,
+    All,
+    AnyOf,
+    Expression,
+    Field,
+    IndexBlock,
+    Item,
+    Not,
+    Paper,
+    Rule,
+    Term,
+)
 from newsletter.papers.filters import evaluate, iter_terms, parse_rule, read_signs
 from newsletter.papers.matching import authors_asked_for, positive_terms
 from newsletter.papers.names import parse_names
@@ -28,6 +41,9 @@ CLOSE = 80  # papers nearest to a search in meaning and words that are compared 
 WITH_WORDS = 40  # the same of papers that have all its words: the nearest, and the newest
 WITH_RULE = 400  # the newest papers that may match a rule that are compared with it
 
+COMPARED = 2000  # of the newest papers, about, may be related to one
+NEAR = 4.5  # standard deviations that related papers are closer than papers in general, at least
+MOST_RELATED = 20  # papers related to one
 KNOWN = 0.5  # of a search's words, at least; with fewer the meaning is a guess
 
 _ENDS = ".,;:!?()[]{}\"'“”„«»"  # signs around a word
@@ -110,6 +126,25 @@ class ArchiveSearch:
             if paper is not None and not paper.muted:
                 yield Found(paper, f"this is “{text}”")
 
+    def related(self, paper: Paper) -> list[Paper]:
+        """The papers among the newest ones that are close to one in meaning, the closest first.
+
+        Without the index there are none; better none than wrong ones.
+        """
+        if self._load is None:
+            return []
+        engine, newest = self._load(), self._store.cutoff()
+        first = max(0, newest - newest % BLOCK_SIZE - COMPARED)
+        close = list[tuple[float, int]]()
+        for block in self._blocks(engine, first):
+            row = engine.closeness_to(_text_of(paper.item), block).tolist()
+            close += [(near, number) for number, near in enumerate(row, first) if near >= NEAR]
+            first += len(row)
+        nearest = {number: -near for near, number in nlargest(MOST_RELATED, close)}
+        papers = self._store.papers_by_number(nearest)
+        others = [each for each in papers if each.group != paper.group and not each.muted]
+        return sorted(others, key=lambda other: nearest[other.number])
+
     # -- plain words ---------------------------------------------------------------------------
 
     def _in_plain_words(self, engine: "Engine", text: str, limit: int) -> SearchResult:
@@ -179,16 +214,15 @@ class ArchiveSearch:
 
     # -- the index -----------------------------------------------------------------------------
 
-    def _blocks(self, engine: "Engine") -> "Iterator[PaperBlock]":
-        """The blocks from number 0 to the first one that is missing."""
+    def _blocks(self, engine: "Engine", first: int = 0) -> "Iterator[PaperBlock]":
+        """The blocks from this number to the first one that is missing."""
         from newsletter.meaning import PaperBlock  # noqa: PLC0415 - imports numpy
 
-        expected = 0
-        for block in self._store.index_blocks(_form_of(engine)):
-            if block.start != expected:
+        for block in self._store.index_blocks(_form_of(engine), first=first):
+            if block.start != first:
                 return
             yield PaperBlock.read(block.body)
-            expected = block.last + 1
+            first = block.last + 1
 
     def fill(self) -> bool:
         """Make one block of the index that is missing or out of date; False if none is."""

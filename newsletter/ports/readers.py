@@ -118,8 +118,11 @@ class ArchiveIndex(Protocol):
         any word nothing is found.
         """
 
-    def index_blocks(self, form: str) -> Iterator[IndexBlock]:
-        """The blocks that were made in a form, by their numbers, a few at a time in memory."""
+    def index_blocks(self, form: str, *, first: int = 0) -> Iterator[IndexBlock]:
+        """The blocks that were made in a form, by their numbers, a few at a time in memory.
+
+        ``first`` is the lowest number that they may start at.
+        """
 
     def stale_block(self, form: str) -> IndexBlock | None:
         """The first block, without body, that has to be made in this form; None if none has.

@@ -29,6 +29,7 @@ from newsletter.web.feeds import (
 from newsletter.web.page_cache import RECENT, PaperEntry, contains, paper_entry
 
 ISSUES_PER_PAGE = 30  # issues listed on one page of the archive
+RELATED = 5  # related papers on a paper's page
 MAX_RESULTS = 50  # papers that a search shows
 AUTHORS_SHOWN = 20  # authors on a paper's page before "more authors"
 MAX_QUERY = 300  # characters of a search
@@ -87,7 +88,7 @@ class ArchivePages:
     def fill(self) -> None:
         """Have the pages of a new issue ready before they are asked for, in the background."""
         cache, feed = self.context.page_cache, lambda: self._feed(None, "atom")
-        cache.fill(self._newest_page, feed, self._first_list, cache.papers_to_relate)
+        cache.fill(self._newest_page, feed, self._first_list)
 
     def _first_list(self) -> None:
         self._list_page(self._listed(), before=False)
@@ -146,11 +147,17 @@ class ArchivePages:
                 unnamed=max((paper.item.author_count or 0) - len(authors), 0),
                 most=AUTHORS_SHOWN,
                 topics=topics,
-                related=cache.related(paper.key, view.title, topics),
+                related=self._related(paper),
                 days=self._days_of(paper),
             )
 
         return cache.page(("paper", paper.key), render)
+
+    def _related(self, paper: Paper) -> list[tuple[PaperEntry, list[date]]]:
+        """Papers like this one that an issue had, and the days of their issues."""
+        near = ((each, self._days_of(each)) for each in self.context.archive_search.related(paper))
+        shown = {each.group: (paper_entry(each), days) for each, days in near if days}
+        return list(shown.values())[:RELATED]
 
     def search(self, request: Request) -> Response:
         """The papers that a search finds, in plain words or by rules, with its reasons."""
@@ -160,7 +167,11 @@ class ArchivePages:
             result = search.find(words, MAX_RESULTS) if words else SearchResult(())
         plain, signs = _FILTER_SIGNS.subn("", words)
         found = [
-            (each.band, paper_entry(each.paper, because=each.because), self._days_of(each.paper))
+            (
+                each.band,
+                paper_entry(each.paper, because=f"{each.because[:1].upper()}{each.because[1:]}"),
+                self._days_of(each.paper),
+            )
             for each in result.found
         ]
         return self.context.templates.page(

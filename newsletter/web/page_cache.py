@@ -1,7 +1,7 @@
 """Papers and issues as the pages show them; what is the same for everybody is cached."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache, reduce
@@ -17,7 +17,6 @@ from newsletter.model import OTHER, Issue, Item, Length, Paper, PublishedIssue, 
 from newsletter.papers import topics
 from newsletter.papers.topics import bit_indexes
 from newsletter.publisher.publisher import Publisher
-from newsletter.web.related import RelatedPapers, TitledPaper
 from newsletter.web.shared_values import PATIENCE, SharedValues
 
 MAX_AGE = timedelta(minutes=1)  # a page that is older is rendered again, behind the visitors' backs
@@ -28,9 +27,6 @@ MAX_HEADLINES_AGE = timedelta(days=1)  # for what the list of issues says about 
 PAPER_BYTES = 3000  # what a paper of a cached issue takes in memory, about
 RECENT = 10  # how many issues back topics and feeds go
 HEADLINES = 3  # titles of an issue in the list of issues
-COMPARED = 2000  # papers of the last issues that may be related to one
-COMPARED_BYTES = 700  # what one of these takes in memory, about
-RELATED = 5  # related papers on a paper's page
 
 WEEK = 7
 
@@ -194,29 +190,6 @@ class PageCache:
         matching = topics.match_issue(issue, (), self._publisher.matcher)
         masks = (matching.best, matching.topics)
         return tuple(dict.fromkeys(name for found in masks for name, mask in found.items() if mask))
-
-    def related(self, key: str, title: str, its_topics: Collection[str]) -> tuple[TitledPaper, ...]:
-        """Papers of the last issues that are like the one with this key and title."""
-        return self.papers_to_relate().find(key, title, its_topics, RELATED)
-
-    def papers_to_relate(self) -> RelatedPapers:
-        """The papers of the last issues, ready to be compared with one."""
-        return self._values.get(
-            "related",
-            self._titled_papers,
-            max_age=MAX_ISSUE_AGE,
-            version=self._newest,
-            size=lambda papers: COMPARED_BYTES * len(papers),
-        )
-
-    def _titled_papers(self) -> RelatedPapers:
-        papers = (
-            TitledPaper(entry.key, entry.view.title, section.name)
-            for issue in self.recent_issues()
-            for section in issue.blocks
-            for entry in section.entries
-        )
-        return RelatedPapers([*islice(papers, COMPARED)])
 
     def newest_issue(self) -> PublicIssue | None:
         """The last issue; None before the first."""

@@ -13,8 +13,11 @@ from lxml import etree
 from markupsafe import escape
 from starlette.routing import Route
 
+from newsletter.app.files import load_engine
 from newsletter.model import IdentifiedItem, SourceHealth, Topic
 from newsletter.papers.filters import parse_rule
+from newsletter.papers.meanings import MeaningMatcher
+from newsletter.papers.searching import ArchiveSearch
 from tests.support.factories import DAY, NOON, identity, item, subscriber
 from tests.support.web_client import Response, Website, open_website
 
@@ -151,7 +154,7 @@ def test_paper_page_names_the_issue_that_has_it(published: Website) -> None:
 
 
 def test_paper_page_shows_authors_topics_and_related_papers(app: Website) -> None:
-    app.publish(DAY, "Vision of robot hands", "Of other robot hands")
+    app.publish(DAY, "Vision of robot hands", "A census of dwarf galaxies")
     authors = tuple(f"Author {n}" for n in range(1, 24))
     health = SourceHealth("Other", "ok", checked=NOON, last_ok=NOON)
     many = item(
@@ -162,12 +165,13 @@ def test_paper_page_shows_authors_topics_and_related_papers(app: Website) -> Non
         keywords=("image & text",),
     )
     app.store.ingest(DAY, health, [IdentifiedItem(many, identity("doi:10.1/many"))], now=NOON)
+    ArchiveSearch(app.store, MeaningMatcher(load_engine), load_engine).fill()
     page = check_feed(app, "/paper/doi:10.1/many")
     hidden = "Author 20 10 more authors Author 21, Author 22, Author 23, and 7 more"
     assert hidden in page.text
     assert "Example Lab" in page.text
     assert 'href="/papers/search?q=image%20%26%20text"' in page.body
-    related = "Related papers Vision of robot hands In Vision Get new"
+    related = "Related papers Vision of robot hands Email of 3 Aug 2026 Get new"
     assert f"Topics Vision Keywords image &amp; text {related}" in page.text
     assert 'href="/papers/?topic=Vision">Subscribe' in page.body
     ticked = app.get("/?topic=Vision&topic=Nothing").body
@@ -211,8 +215,8 @@ def test_paper_page_has_what_the_source_adds(app: Website) -> None:
 def test_search_finds_papers_and_survives_any_input(published: Website) -> None:
     page = check_feed(published, "/search?q=vision+once")
     assert "1 paper Vision once more" in page.text
-    assert "“vision once”: in the title · 4 Aug 2026" in page.text
-    assert f'<a href="/papers/archive/{LATER}">4 Aug 2026</a>' in page.body
+    assert "“vision once”: in the title · Email of 4 Aug 2026" in page.text
+    assert f'<a href="/papers/archive/{LATER}">Email of 4 Aug 2026</a>' in page.body
     assert "noindex" in page.body
     nothing = check_feed(published, "/search?q=zzzz").text
     assert 'No papers match "zzzz". I know none of these words. Try English, or other' in nothing

@@ -125,6 +125,17 @@ def test_best_papers_come_first(search: ArchiveSearch) -> None:
     assert len({*bands}) > 1
 
 
+def test_related_papers_are_close_in_meaning() -> None:
+    caches = item("Compressing Key-Value Caches", abstract="Fewer KV cache entries for decoding.")
+    store = temporary_store()
+    search = search_of(store, *PAPERS, caches)
+    kv, *_, newest = store.papers_by_number(range(9))
+    assert search.related(newest) == []
+    search.fill()
+    assert search.related(newest) == [kv]
+    assert search.related(store.papers_by_number([4])[0]) == []
+
+
 def test_new_papers_are_found_by_words_before_indexing() -> None:
     search = search_of(temporary_store(), *PAPERS[:2])
     assert [each.paper.number for each in search.find("balanced", 9).found] == [2]

@@ -44,10 +44,10 @@ class ArchiveIndexQueries(Queries, ArchiveIndex):
             return load_papers(connection, query)
 
     @override
-    def index_blocks(self, form: str) -> Iterator[IndexBlock]:
+    def index_blocks(self, form: str, *, first: int = 0) -> Iterator[IndexBlock]:
         query = sa.select(BLOCKS.start, BLOCKS.last, BLOCKS.changes, BLOCKS.body)
         query = query.where(BLOCKS.format == form).order_by(BLOCKS.start).limit(BLOCKS_AT_ONCE)
-        last = -1
+        last = first - 1
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(query.where(BLOCKS.start > last)).all()
