@@ -1,5 +1,6 @@
 """Blocks of the archive's search index: a vector for each paper, and who has which words."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -38,21 +39,22 @@ def pack_block(table: VectorTable, papers: Mapping[int, IndexedPaper], rows: int
     words = sorted(holders)
     ends = np.cumsum([0, *(len(holders[word]) for word in words)], dtype="<u4")
     listed = np.fromiter(chain.from_iterable(holders[word] for word in words), "<u2")
-    text = b"\n".join((b"", *words, b""))
+    text = b"".join(word + b"\n" for word in words)
     sizes = np.array([*steps.shape, len(ends), len(listed)], "<u4")
     return b"".join([*(each.tobytes() for each in (sizes, steps, scales, ends, listed)), text])
 
 
 @dataclass(frozen=True, slots=True)
 class PaperBlock:
-    """A block that was read. ``words`` are in order, each between two line ends.
+    """A block that was read. ``words`` are in order, each before a line end.
 
-    The papers that have word *n* are ``holders[ends[n]:ends[n + 1]]``.
+    Word *n* begins at ``starts[n]``, the papers that have it are ``holders[ends[n]:ends[n + 1]]``.
     """
 
     steps: Floats
     scales: Floats
     words: bytes
+    starts: NDArray[np.int64]
     ends: NDArray[np.uint32]
     holders: NDArray[np.uint16]
 
@@ -66,25 +68,34 @@ class PaperBlock:
         bounds = np.frombuffer(packed, "<u4", ends, at := at + scales.nbytes)
         listed = np.frombuffer(packed, "<u2", holders, at := at + bounds.nbytes)
         as_floats = steps.reshape(rows, dimensions).astype(np.float32)
-        return cls(as_floats, scales, packed[at + listed.nbytes :], bounds, listed)
+        words = packed[at + listed.nbytes :]
+        line_ends = np.flatnonzero(np.frombuffer(words, np.uint8) == ord("\n"))
+        starts = np.concatenate([[0], line_ends + 1])[:-1]
+        return cls(as_floats, scales, words, starts, bounds, listed)
 
     def having(self, beginning: str) -> Flags:
         """The papers that have a word beginning like this."""
+        looked_for = beginning.encode()
+
+        def start_of(word: int) -> bytes:
+            at = self.starts.item(word)
+            return self.words[at : at + len(looked_for)]
+
+        words = range(len(self.starts))
+        first = bisect_left(words, looked_for, key=start_of)
+        last = bisect_right(words, looked_for, lo=first, key=start_of)
         found = np.zeros(len(self.scales), np.bool_)
-        looked_for = b"\n" + beginning.encode()
-        if (at := self.words.find(looked_for)) >= 0:
-            first = self.words.count(b"\n", 0, at)
-            last = first + self.words.count(looked_for, at)
-            found[self.holders[self.ends[first] : self.ends[last]]] = True
+        found[self.holders[self.ends[first] : self.ends[last]]] = True
         return found
 
     def odds(self, wish: PreparedWish) -> Floats:
         """About the log odds of each paper, without the bias; empty places have the lowest."""
-        parts = (*wish.wanted, wish.whole)
-        close = MEANING * closeness(self, parts)
-        having = {stem: self.having(stem) for stem in wish.whole.stems}
+        parts, stems = (*wish.wanted, wish.whole), dict.fromkeys(wish.whole.stems)
+        having = np.array([self.having(stem) for stem in stems], np.float32)
+        shares = np.zeros((len(parts), len(stems)), np.float32)
         for row, part in enumerate(parts):
-            for stem, share in zip(part.stems, part.shares.tolist(), strict=True):
-                close[row] += WORDS * _PRESENT * share * having.get(stem, 0)
+            share_of = stems | dict(zip(part.stems, part.shares.tolist(), strict=True))
+            shares[row] = [share_of[stem] or 0 for stem in stems]
+        close = MEANING * closeness(self, parts) + WORDS * _PRESENT * shares @ having
         odds: Floats = (close[:-1].max(axis=0) + close[-1]) / 2
         return np.where(self.scales > 0, odds, -np.inf).astype(np.float32)

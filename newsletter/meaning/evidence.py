@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -62,21 +63,27 @@ def _words_of(part: PreparedPart) -> Iterator[str]:
 
 def _other_form(table: VectorTable, part: PreparedPart, paper: PaperText) -> str:
     """The acronym or the words that a paper has where the part has the other form, if it has."""
-    asked, text = plain(part.text), f"{paper.title}\n{paper.abstract}"
-    for short, long in table.acronyms_of(part.stems):
-        for own, other in ((short, long), (long, short)):
-            says = _written(other, text)
-            only_other = says and not _written(own, text)
-            if only_other and _written(own, asked) and not _written(other, asked):
-                return says
+    text = f"{paper.title}\n{paper.abstract}"
+    for own, other in _forms(table, part.text, part.stems):
+        if (says := _written(other, text)) and not _written(own, text):
+            return says
     return ""
+
+
+@lru_cache(maxsize=1024)
+def _forms(table: VectorTable, text: str, stems: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The acronyms or their words that a part of a wish has, each with its other form."""
+    asked = plain(text)
+    pairs = (
+        pair for short, long in table.acronyms_of(stems) for pair in ((short, long), (long, short))
+    )
+    return tuple(
+        (own, other) for own, other in pairs if _written(own, asked) and not _written(other, asked)
+    )
 
 
 def _written(phrase: str, text: str) -> str:
     """How a text writes a phrase, hyphens and the plural apart; empty if it has it nowhere."""
-    lower = text.lower()
-    if any(word not in lower for word in phrase.split()):
-        return ""  # at a hundredth of the cost
     pattern = r"[\s-]+".join(re.escape(word) for word in phrase.split())
     found = re.search(rf"(?<![^\W_]){pattern}s?(?![^\W_])", text, re.IGNORECASE)
     return found[0] if found else ""

@@ -1,38 +1,41 @@
 """Search the archive: in plain words, by their meaning and as words, by rules, or by an id."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nlargest
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from newsletter.errors import FilterError
 from newsletter.model import (
     BLOCK_SIZE,
-    All,
-    AnyOf,
-    Expression,
     Field,
     IndexBlock,
     Item,
-    Not,
     Paper,
     Rule,
-    Term,
 )
 from newsletter.papers.filters import evaluate, iter_terms, parse_rule, read_signs
 from newsletter.papers.matching import authors_asked_for, positive_terms
 from newsletter.papers.names import parse_names
+from newsletter.papers.searched_words import (
+    BANDS,
+    Band,
+    Place,
+    having_all,
+    indexed_words,
+    may_match,
+    parts_of,
+    place_of,
+    words_of,
+)
 from newsletter.ports import ArchiveIndex, Matcher, Papers
-from newsletter.text import clean, fold, phrases, shorten, tex_to_unicode, word_text
+from newsletter.text import clean, fold, shorten, tex_to_unicode, word_text
 
 if TYPE_CHECKING:
     from newsletter.meaning import Engine, PaperBlock, PaperText, PreparedWish
-    from newsletter.meaning.blocks import Flags
 
-Band = Literal["best", "good", "more"]
-BANDS: tuple[Band, ...] = get_args(Band)
 BEGIN = (0.5, 0.3, 0.05)
 """From which probability on a paper is in each band."""
 REMOTE = 0.01  # the probability of a paper where only words are compared
@@ -46,15 +49,13 @@ NEAR = 4.5  # standard deviations that related papers are closer than papers in 
 MOST_RELATED = 20  # papers related to one
 KNOWN = 0.5  # of a search's words, at least; with fewer the meaning is a guess
 
-_ENDS = ".,;:!?()[]{}\"'“”„«»"  # signs around a word
 MAX_REASON = 160  # characters
 
-FORM = 1  # of what the index has of a paper
+FORM = 2  # of what the index has of a paper
 
 _SIGNS = re.compile(rf'(?:^|[\s(])(?:{"|".join(get_args(Field))}):|"', re.IGNORECASE)
 """What a rule has and plain words have not."""
 _ABOUT = re.compile(r"^\s*about:", re.IGNORECASE)
-_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +155,10 @@ class ArchiveSearch:
             wish = engine.prepare(text) if known else None
         except FilterError as error:
             problem = error.reason if asked else ""  # it says only what is not wanted
-        words = _words_of(text, wish)
+        words = words_of(text, wish.wish.wanted if wish else ())
         papers, with_words = self._candidates(engine, wish, words)
         places = {
-            paper.number: _place_of(paper.item, words if paper.number in with_words else ())
+            paper.number: place_of(paper.item, words if paper.number in with_words else ())
             for paper in papers
         }
         if problem:  # unless it is a title, such as “Not all speech is alike”
@@ -176,10 +177,11 @@ class ArchiveSearch:
         import numpy as np  # noqa: PLC0415 - slow to import
 
         odds, hits = [np.zeros(0, np.float32)], [np.zeros(0, np.bool_)]
+        lists = [[parts_of(fold(w), word_text(w)) for w in each] for each in words]
         for block in self._blocks(engine):
             none = block.scales < -1
             odds.append(block.odds(wish) if wish else block.scales * 0)
-            hits.append(np.any([none, *(_having(block, each) for each in words)], axis=0))
+            hits.append(np.any([none, *(having_all(block, each) for each in lists)], axis=0))
         scores, having = np.concatenate(odds), np.flatnonzero(np.concatenate(hits))
         nearest = having[np.argsort(-scores[having], kind="stable")[:WITH_WORDS]]
         with_words = {*nearest.tolist(), *having[-WITH_WORDS:].tolist()}
@@ -198,7 +200,7 @@ class ArchiveSearch:
         import numpy as np  # noqa: PLC0415 - slow to import
 
         flags = [np.zeros(0, np.bool_)]
-        flags.extend(_may_match(rule.expression, block) for block in self._blocks(engine))
+        flags.extend(may_match(rule.expression, block) for block in self._blocks(engine))
         possible = np.concatenate(flags)
         newer = range(len(possible), self._store.cutoff() + 1)
         numbers = [*np.flatnonzero(possible)[-WITH_RULE:].tolist(), *newer[-WITH_RULE:]]
@@ -209,7 +211,7 @@ class ArchiveSearch:
         for index, paper in enumerate(papers):
             if found >> index & 1:
                 authors = ", ".join(authors_asked_for(rule, paper.item))
-                because = f"by {authors}" if authors else _place_of(paper.item, asked).because
+                because = f"by {authors}" if authors else place_of(paper.item, asked).because
                 yield Found(paper, because)
 
     # -- the index -----------------------------------------------------------------------------
@@ -240,7 +242,7 @@ class ArchiveSearch:
         numbers = range(block.start, block.last + 1)
         papers = {
             paper.number - block.start: IndexedPaper(
-                _text_of(paper.item), _indexed_words(paper.item)
+                _text_of(paper.item), indexed_words(paper.item)
             )
             for paper in self._store.papers_by_number(numbers)
             if not paper.muted
@@ -254,14 +256,6 @@ def _form_of(engine: "Engine") -> str:
 
 
 # -- what is found -------------------------------------------------------------------------------
-
-
-class _Place(NamedTuple):
-    """Where a paper has all words of a search, in words, and the band of that."""
-
-    band: int | None = None
-    because: str = ""
-    is_title: bool = False  # the title has the very words in their order
 
 
 def _note(known: int, asked: int, text: str) -> str:
@@ -278,7 +272,7 @@ def _judged(
     engine: "Engine",
     wish: "PreparedWish | None",
     papers: Sequence[Paper],
-    places: Mapping[int, _Place],
+    places: Mapping[int, Place],
 ) -> Iterator[Found]:
     """Those of the papers that a search finds, best first."""
     from newsletter.meaning import score  # noqa: PLC0415 - imports numpy
@@ -300,103 +294,8 @@ def _judged(
         yield Found(papers[index], shorten(because, MAX_REASON), BANDS[band])
 
 
-def _place_of(item: Item, words: Sequence[Sequence[str]]) -> _Place:
-    """Where a paper has all words of one of these lists."""
-    for asked in words:
-        phrase = " ".join(asked)
-        if _has_all([item.title], asked):
-            is_title = asked is words[0] and _has_all([item.title], [phrase])
-            return _Place(0, f"“{phrase}”: in the title", is_title)
-        for author in item.authors:
-            if _has_all([author], asked):
-                return _Place(0, f"by {tex_to_unicode(author)}")
-        if any(_has_all([keyword], asked) for keyword in item.keywords):
-            return _Place(0, f"“{phrase}”: a keyword")
-        if _has_all([*_texts(item)], asked):
-            what = "has" if len(asked) == 1 else "has all words of"
-            return _Place(len(BANDS) - 1, f"{what} “{phrase}”")
-    return _Place()
-
-
-# -- words ---------------------------------------------------------------------------------------
-
-
-def _words_of(text: str, wish: "PreparedWish | None") -> list[list[str]]:
-    """The lists of words that a paper may have all of: all that are typed, and what is wanted."""
-    wanted = [text] if wish is None else [text, " ".join(wish.wish.wanted)]
-    lists = [[*filter(_WORD.search, (w.strip(_ENDS) for w in t.split()))] for t in wanted]
-    return [each for place, each in enumerate(lists) if each and each not in lists[:place]]
-
-
 def _text_of(item: Item) -> "PaperText":
     """What is read of a paper for its meaning."""
     from newsletter.meaning import PaperText  # noqa: PLC0415 - imports numpy
 
     return PaperText(tex_to_unicode(item.title), tex_to_unicode(item.abstract))
-
-
-def _texts(item: Item) -> Iterator[str]:
-    """What a search by words looks through."""
-    yield from (item.title, item.abstract, *item.authors, *item.keywords)
-    yield from (item.organization or "", *item.categories)
-
-
-def _indexed_words(item: Item) -> set[str]:
-    """The words of a paper, as they stand there and as rules compare them."""
-    words = set[str]()
-    for text in map(tex_to_unicode, _texts(item)):
-        # Without the functions' caches, which would keep every abstract of the archive.
-        words.update(_WORD.findall(fold.__wrapped__(text)))
-        words.update(_WORD.findall(word_text.__wrapped__(text)))
-    return words
-
-
-def _has_all(texts: Sequence[str], words: Iterable[str]) -> bool:
-    """Whether for each word one of the texts has a word that begins with it, in any spelling."""
-    folded = [f" {fold(clean(text))}" for text in texts]
-    spelled = [word_text(tex_to_unicode(text)) for text in texts]
-    return all(
-        any(f" {fold(word)}" in text for text in folded)
-        or any(word_text(word).rstrip() in text for text in spelled)
-        for word in words
-    )
-
-
-def _having(block: "PaperBlock", words: Iterable[str]) -> "Flags":
-    """The papers that may have all of these words; some have only their parts."""
-    found = block.scales > -1  # all
-    for word in words:
-        found = found & (_with_parts(block, fold(word)) | _with_parts(block, word_text(word)))
-        if not found.any():
-            break
-    return found
-
-
-def _with_parts(block: "PaperBlock", text: str) -> "Flags":
-    """The papers with a word for each word of a text; all papers if it has none."""
-    found = block.scales > -1
-    for part in _WORD.findall(text):
-        found = found & block.having(part)
-    return found
-
-
-def _may_match(expression: Expression, block: "PaperBlock") -> "Flags":
-    """The papers that may match a rule; the block does not know all that rules compare."""
-    match expression:
-        case Term(field="about") | Not():
-            return block.scales > -1
-        case Term():
-            found = block.scales < -1  # none
-            for spelling in (*phrases(expression.text), fold(expression.text)):
-                found = found | _with_parts(block, spelling)
-            return found
-        case AnyOf(of=parts):
-            found = block.scales < -1
-            for part in parts:
-                found = found | _may_match(part, block)
-            return found
-        case All(of=parts):
-            found = block.scales > -1
-            for part in parts:
-                found = found & _may_match(part, block)
-            return found
