@@ -75,7 +75,7 @@ def _why_nothing(text: str, unwanted: list[str]) -> str:
         return "this says only what you do not want; write first what you want"
     if any(character.isalpha() and not character.isascii() for character in text):
         return (
-            "plain words are understood in English only; write the wish in English, or leave out "
-            "“about:” to look for these very words"
+            "plain words are understood in English only; write it in English, or look for these "
+            "very words with a filter"
         )
     return "this has no word to look for; write what the papers are about"

@@ -56,13 +56,18 @@ def _on_wish(wish: str, at: int, matcher: Matcher | None) -> Iterator[Advice]:
     """The advice on what ``about:`` asks for, which begins at a place of its rule."""
     if problem := matcher and matcher.misunderstood(wish):
         yield replace(problem, column=at + problem.column)
-    if prefix := _CONDITION.search(wish):
+    if prefix := find_condition(wish):
         yield Advice(
             f"“about:” takes the rest of its line, so “{prefix[0]}” is plain words here; put it in "
             f"front, “{prefix[0].lower()}… and about: …”, or in a rule of its own",
             at + prefix.start(),
             certain=False,
         )
+
+
+def find_condition(wish: str) -> re.Match[str] | None:
+    """Where a wish has a prefix of the rules, ``author:``, which is plain words there."""
+    return _CONDITION.search(wish)
 
 
 def not_given(field: Field, what: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _NOTHING = WishMasks()
 
-READINGS = 3  # kept: those of the issue, of the last one for pages, and of one more
+KEPT = 2_000  # papers of which the reading is kept, 5 kB each: an issue, and the days of the pages
 
 KNOWN_WORDS = 0.5  # of a wish's words, at least; with fewer its meaning is a guess
 
@@ -32,7 +32,7 @@ class MeaningMatcher(Matcher):
     def __init__(self, load: Callable[[], "Engine"]) -> None:
         self._load = load
         self._rules = RulesMatcher()
-        self._read: list[tuple[Sequence[Item], PaperSignals]] = []
+        self._read: list[tuple[tuple[Item, ...], PaperSignals]] = []
 
     @override
     def match(self, items: Sequence[Item], terms: Collection[Term]) -> Matches:
@@ -90,11 +90,16 @@ class MeaningMatcher(Matcher):
 
     def _signals(self, items: Sequence[Item]) -> "PaperSignals":
         """The reading of these items, made once: the same ones are asked about for every reader."""
-        for known, signals in self._read:
+        before = self._read
+        for known, signals in before:
             if len(known) == len(items) and all(map(is_, known, items)):
                 return signals
         from newsletter.meaning import PaperText  # noqa: PLC0415 - imports numpy
 
         read = [PaperText(tex_to_unicode(i.title), tex_to_unicode(i.abstract)) for i in items]
-        self._read = [(tuple(items), self._load().read(read)), *self._read][:READINGS]
-        return self._read[0][1]
+        kept = [(tuple(items), self._load().read(read))]
+        for other in before:
+            if sum(len(known) for known, _ in kept) + len(other[0]) <= KEPT:
+                kept.append(other)
+        self._read = kept
+        return kept[0][1]

@@ -255,6 +255,10 @@ class FilterPreview:
     near_misses: tuple[Verdict, ...]
 
 
+MatchedDay = tuple[Issue, Matching]
+"""The papers of a day, and the topics that they are in."""
+
+
 def preview_filter(
     publisher: Publisher,
     subscriber: Subscriber,
@@ -284,10 +288,32 @@ def preview_filters(
     papers of a day are read and matched once for all filters. ``most`` is how many verdicts of a
     kind are wanted for a day, None for all.
     """
-    readers = [Reader(0, each, "confirmed", 0, "store") for each in subscribers]
-    issues = _first_listed(publisher, today, days, enough)
-    by_day = [_preview_issue(publisher, readers, issue, most) for issue in issues]
-    return [tuple(of_day[place] for of_day in by_day) for place in range(len(readers))]
+    return preview_on(publisher, read_days(publisher, today, days, enough), subscribers, most)
+
+
+def read_days(
+    publisher: Publisher, today: date, days: int, enough: int | None = None
+) -> Iterator[MatchedDay]:
+    """The papers of each of the last days, matched with the topics, for :func:`preview_on`."""
+    for issue in _first_listed(publisher, today, days, enough):
+        yield issue, match_readers(publisher, issue, ())
+
+
+def preview_on(
+    publisher: Publisher,
+    days: Iterable[MatchedDay],
+    subscribers: Sequence[Subscriber],
+    most: int | None = None,
+) -> Sequence[tuple[FilterPreview, ...]]:
+    """What :func:`preview_filters` says, for days that were read before."""
+    histories = [ReaderHistory(Reader(0, each, "confirmed", 0, "store")) for each in subscribers]
+    filters = [each.filter for each in subscribers]
+    by_day = []
+    for issue, matching in days:
+        extended = extend_matching(matching, issue, filters, publisher.matcher)
+        masks = IssueMasks(issue, extended, publisher.matcher)
+        by_day.append([_preview_for(masks, history, most) for history in histories])
+    return [tuple(of_day[place] for of_day in by_day) for place in range(len(histories))]
 
 
 def _first_listed(
@@ -302,14 +328,6 @@ def _first_listed(
         papers += len(issue.papers)
         if issue.papers:
             yield issue
-
-
-def _preview_issue(
-    publisher: Publisher, readers: Sequence[Reader], issue: Issue, most: int | None
-) -> list[FilterPreview]:
-    matching = match_readers(publisher, issue, readers)
-    masks = IssueMasks(issue, matching, publisher.matcher)
-    return [_preview_for(masks, ReaderHistory(reader), most) for reader in readers]
 
 
 def _preview_for(masks: IssueMasks, history: ReaderHistory, most: int | None) -> FilterPreview:

@@ -62,7 +62,7 @@ def choice_words(subscriber: Subscriber, default: DefaultSchedule) -> str:
     topics, wants_more = subscriber.filter.topics, bool(subscriber.filter.include)
     more = f" and {len(topics) - TOPICS_NAMED} more" if len(topics) > TOPICS_NAMED else ""
     named = ", ".join(topics[:TOPICS_NAMED]) + more
-    papers = named or ("Your filters" if wants_more else "All papers")
+    papers = named or ("Your interests" if wants_more else "All papers")
     return f"{papers} · {schedule_words(subscriber, default)}"
 
 

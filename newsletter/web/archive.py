@@ -27,6 +27,7 @@ from newsletter.web.feeds import (
     render_feed,
 )
 from newsletter.web.page_cache import RECENT, PaperEntry, contains, paper_entry
+from newsletter.web.wishes import get_ready
 
 ISSUES_PER_PAGE = 30  # issues listed on one page of the archive
 RELATED = 5  # related papers on a paper's page
@@ -88,7 +89,8 @@ class ArchivePages:
     def fill(self) -> None:
         """Have the pages of a new issue ready before they are asked for, in the background."""
         cache, feed = self.context.page_cache, lambda: self._feed(None, "atom")
-        cache.fill(self._newest_page, feed, self._first_list)
+        pages = (self._newest_page, feed, self._first_list)
+        cache.fill(*pages, lambda: get_ready(self.context))
 
     def _first_list(self) -> None:
         self._list_page(self._listed(), before=False)

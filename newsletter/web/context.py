@@ -33,14 +33,20 @@ from newsletter.readers.due import DefaultSchedule, choice_words, chosen_cadence
 from newsletter.readers.operating import OperatorService
 from newsletter.readers.service import Note, ReaderService
 from newsletter.templates import find_folders, make_environment
-from newsletter.web.forms import MAX_PACKED, Form, read_form
+from newsletter.web.forms import MAX_PACKED, Form, read_form, with_rules, with_wishes
+from newsletter.web.limits import RateLimit
 from newsletter.web.mail_queue import MailQueue, Send
 from newsletter.web.page_cache import PageCache
+
+MINUTE = timedelta(minutes=1)
+TRIES, ALL_TRIES = 300, 1_200
+"""How often a minute one client, which may be a whole campus, and all together may try wishes."""
 
 STYLE = "web/door.css"
 TEMPLATE_NAMES = (
     "archive.html", "busy.html", "confirm.html", "confirmed.html", "edition.html", "erased.html",
-    "farewell.html", "feed.atom", "feed.rss", "issue.html", "join.html", "like.html", "move.html",
+    "farewell.html", "feed.atom", "feed.rss", "found.html", "issue.html", "join.html", "like.html",
+    "move.html",
     "operator.html", "operator-reader.html", "operator-readers.html", "operator-sure.html",
     "paper.html", "preferences.html", "problem.html", "question.html", "refused.html",
     "search.html", "sent.html", "topic.html", "unsubscribe.html",
@@ -126,7 +132,7 @@ class PageContext:
     """The newsletter as its pages know it; without a password it has no operator's page.
 
     ``webhooks``: those of mail services that have settings, by the service's name. Without
-    ``api_tokens`` it has no API.
+    ``api_tokens`` it has no API. ``plain_words``: wishes are understood by their meaning.
     """
 
     publisher: Publisher
@@ -141,6 +147,9 @@ class PageContext:
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     api_tokens: tuple[ApiTokenSettings, ...] = ()
     one_search: Lock = field(default_factory=Lock)  # at a time: it reads megabytes
+    plain_words: bool = True
+    tries: RateLimit = field(default_factory=lambda: RateLimit(TRIES, MINUTE))
+    all_tries: RateLimit = field(default_factory=lambda: RateLimit(ALL_TRIES, MINUTE))
 
     @property
     def now(self) -> datetime:
@@ -189,6 +198,17 @@ class PageContext:
             send(plan_first_letter(self.publisher, reader) or Note("welcome", reader, link))
 
         self.mail_queue.add(job)
+
+    def as_shown(self, form: Form) -> Form:
+        """The form with wishes in the field that the pages have for them.
+
+        Where papers are matched by rules alone, they are rules among the others.
+        """
+        return with_wishes(form) if self.plain_words else with_rules(form)
+
+    def count_try(self, client: str) -> bool:
+        """Count that wishes are tried; whether this client or all together did it too often."""
+        return bool(self.tries.count(client, self.now) or self.all_tries.count("", self.now))
 
     def refuse_if_busy(self, request: Request) -> Response | None:
         """Count a request for a note; the page that says when to try again if there were too many.

@@ -4,7 +4,7 @@ import re
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 from urllib.parse import parse_qs, urlencode
@@ -15,17 +15,28 @@ from starlette.requests import Request
 from newsletter.config.rules import rule_advice
 from newsletter.config.subscribers import Plain, plain_values, subscriber_from_entry
 from newsletter.config.yaml_file import Value
-from newsletter.errors import InvalidFileError
+from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import SUBSCRIBER_FIELDS, WEEKDAYS, FormField, Subscriber
+from newsletter.papers.advice import find_condition
+from newsletter.ports import Matcher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.joining import Joining
+from newsletter.text import shorten
 
 MAX_BYTES = 65_536  # the most bytes a form may have; the fullest preferences take about 30,000
 
 MAX_FIELDS = 500
 MAX_PACKED = 4000  # characters of a form in an address; proxies refuse addresses of 8 KB
 
+WISHES = "wishes"
+"""The field for what a reader wants in plain words. Each line is stored as a rule of ``include``
+that begins with ``about:``; the other rules stay in the field ``include``."""
+
+_WISH = re.compile(r"about\s*[:\uff1a]\s*(?=\S)", re.IGNORECASE)  # a Chinese colon, too
+
 MAX_RULES = 100  # rules in one list; a longer list should be a topic of the newsletter
+
+QUOTED = 60  # characters of a wish that a message quotes
 
 
 class Form:
@@ -49,6 +60,10 @@ class Form:
     def without(self, names: Collection[str]) -> "Form":
         """The form without these fields."""
         return Form({name: values for name, values in self._fields.items() if name not in names})
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a field that are not empty."""
+        return [line.strip() for line in self.one(name).splitlines() if line.strip()]
 
     def has(self, name: str) -> bool:
         """Whether a field of this name was sent."""
@@ -133,34 +148,76 @@ class InvalidFormError(Exception):
         super().__init__("; ".join(text for texts in problems.values() for text in texts))
 
 
-def parse_subscriber(form: Form, email: str, topics: Mapping[str, str]) -> Subscriber:
-    """The subscriber that a form describes, with this address.
+def with_wishes(form: Form) -> Form:
+    """The form with the wishes among its filters in the field for wishes, as pages show it."""
+    rules = form.lines("include")
+    wishes = [_WISH.sub("", rule, count=1) for rule in rules if _WISH.match(rule)]
+    if not wishes:
+        return form
+    others = [rule for rule in rules if not _WISH.match(rule)]
+    wishes = [*form.lines(WISHES), *wishes]
+    return form.with_values("include", "\n".join(others)).with_values(WISHES, "\n".join(wishes))
 
-    ``topics`` has the names that may be chosen, each with the one to store.
+
+def with_rules(form: Form, shown: Form | None = None) -> Form:
+    """The form with its wishes among its filters, as they are stored.
+
+    If only one of both fields was sent, as with a template of the operator's, the other one says
+    what the page showed.
+    """
+    sent = [name for name in (WISHES, "include") if form.has(name)]
+    if not sent:
+        return form
+    if shown is not None:
+        for name in {WISHES, "include"}.difference(sent):
+            form = form.with_values(name, shown.one(name))
+    form = with_wishes(form)
+    rules = [*(f"about: {wish}" for wish in form.lines(WISHES)), *form.lines("include")]
+    return form.without({WISHES}).with_values("include", "\n".join(rules))
+
+
+def asks_more(form: Form) -> bool:
+    """Whether a form asks for papers beside those of topics."""
+    return bool(form.one("include") or form.one(WISHES))
+
+
+def parse_subscriber(
+    form: Form, email: str, topics: Mapping[str, str], matcher: Matcher | None = None
+) -> Subscriber:
+    """The subscriber that a form describes, with this address; wishes are :func:`with_rules`.
+
+    ``topics`` has the names that may be chosen, each with the one to store. The ``matcher`` judges
+    wishes.
 
     Raises:
         InvalidFormError: the form has mistakes; all of them are in it.
     """
+    entry = _as_entry(form, email)
     try:
-        found = subscriber_from_entry(_as_entry(form, email), topics)
+        found = subscriber_from_entry(entry, topics, matcher)
     except InvalidFileError as error:
         problems: defaultdict[str, list[str]] = defaultdict(list)
         for each in error.errors:
-            problems[_field_name(each.where)].append(each.problem)
+            name, problem = _in_its_field(each, entry)
+            problems[name].append(problem)
         raise InvalidFormError(problems) from error
     chosen = tuple(dict.fromkeys(topics[name] for name in found.filter.topics))
     return replace(found, filter=replace(found.filter, topics=chosen))
 
 
 def parse_newcomer(
-    form: Form, email: str, topics: Mapping[str, str], joining: Joining
+    form: Form,
+    email: str,
+    topics: Mapping[str, str],
+    joining: Joining,
+    matcher: Matcher | None = None,
 ) -> Subscriber:
     """The subscriber of a form that asks for an address to be subscribed.
 
     Raises:
         InvalidFormError: as for :func:`parse_subscriber`, or the address may not join.
     """
-    wanted = parse_subscriber(form, email, topics)
+    wanted = parse_subscriber(with_rules(form), email, topics, matcher)
     if not joining.may_join(wanted.email):
         problem = f"only addresses of {' or '.join(joining.domains)} can subscribe"
         raise InvalidFormError({"email": [problem]})
@@ -184,18 +241,33 @@ def without_schedule(form: Form, default: DefaultSchedule) -> Form:
     return form.without(same)
 
 
-def rule_notes(form: Form, fields: Collection[str]) -> Mapping[str, Sequence[str]]:
+def rule_notes(
+    form: Form, fields: Collection[str], matcher: Matcher | None = None
+) -> Mapping[str, Sequence[str]]:
     """For each list of rules in a form, what to tell about those that hardly find anything."""
-    return {
+    lists = [name for name, way in SUBSCRIBER_FIELDS.items() if way == "lines"]
+    notes = {
         name: [
-            f"{line.strip()}: {advice.problem}"
-            for line in form.one(name).splitlines()
-            if line.strip()
-            for advice in rule_advice(line, fields)
+            f"{line}: {advice.problem}"
+            for line in form.lines(name)
+            for advice in rule_advice(line, fields, matcher)
         ]
-        for name, way in SUBSCRIBER_FIELDS.items()
-        if way == "lines"
+        for name in lists
     }
+    wishes = form.lines(WISHES)[:MAX_RULES]
+    return notes | {WISHES: [note for wish in wishes for note in _wish_notes(wish, matcher)]}
+
+
+def _wish_notes(wish: str, matcher: Matcher | None) -> Iterator[str]:
+    if advice := matcher and matcher.misunderstood(wish):
+        yield about_wish(wish, advice.problem)
+    if prefix := find_condition(wish):
+        yield about_wish(wish, f"“{prefix[0]}” works only in your filters, under preferences")
+
+
+def about_wish(wish: str, problem: str) -> str:
+    """What is wrong with a wish, with its first words."""
+    return f"“{shorten(wish, QUOTED)}”: {problem}"
 
 
 def _as_entry(form: Form, email: str) -> dict[str, Value]:
@@ -216,7 +288,7 @@ def _sent(form: Form, name: str, way: FormField) -> Value:
         case "choices":
             return [*form.all(name)]
         case "lines":
-            rules = [line.strip() for line in form.one(name).splitlines() if line.strip()]
+            rules = form.lines(name)
             if len(rules) > MAX_RULES:
                 problem = f"{len(rules)} rules; at most {MAX_RULES} are allowed."
                 raise InvalidFormError({name: [f"{problem} Join some with “or”"]})
@@ -225,10 +297,18 @@ def _sent(form: Form, name: str, way: FormField) -> Value:
             assert_never(way)
 
 
-def _field_name(where: str) -> str:
-    """``include`` of ``subscribers.0.include.2``."""
-    _, _, *rest = where.split(".")
-    return rest[0] if rest else "email"
+def _in_its_field(error: ConfigurationError, entry: Mapping[str, Value]) -> tuple[str, str]:
+    """The field of a mistake, ``include`` of ``subscribers.0.include.2``, and what is wrong there.
+
+    Of a wish the field for wishes, with its words in the place of the marked rule.
+    """
+    _, _, *rest = error.where.split(".")
+    name, *at = rest or ["email"]
+    rules = entry.get(name)
+    rule = rules[int(at[0])] if at and isinstance(rules, list) else ""
+    if name == "include" and isinstance(rule, str) and (wish := _WISH.match(rule)):
+        return WISHES, about_wish(rule[wish.end() :], error.problem.splitlines()[0])
+    return name, error.problem
 
 
 def fill_form(subscriber: Subscriber) -> Form:
@@ -294,6 +374,6 @@ def _said(form: Form, name: str, way: FormField) -> object:
         case "choices":
             return frozenset(form.all(name))
         case "lines":
-            return [line.strip() for line in form.one(name).splitlines() if line.strip()]
+            return form.lines(name)
         case _:
             return form.one(name)

@@ -16,6 +16,7 @@ from newsletter.letter.views import PaperView, paper_view
 from newsletter.model import OTHER, Issue, Item, Length, Paper, PublishedIssue, Reader, Section
 from newsletter.papers import topics
 from newsletter.papers.topics import bit_indexes
+from newsletter.publisher.previewing import MatchedDay, read_days
 from newsletter.publisher.publisher import Publisher
 from newsletter.web.shared_values import PATIENCE, SharedValues
 
@@ -27,6 +28,8 @@ MAX_HEADLINES_AGE = timedelta(days=1)  # for what the list of issues says about 
 PAPER_BYTES = 3000  # what a paper of a cached issue takes in memory, about
 RECENT = 10  # how many issues back topics and feeds go
 HEADLINES = 3  # titles of an issue in the list of issues
+TRIED_DAYS = 7
+TRIED_PAPERS = 600  # papers of the last days that filters are tried on; more take seconds
 
 WEEK = 7
 
@@ -217,6 +220,27 @@ class PageCache:
             return round(count * WEEK / max(days, WEEK))
 
         return PapersPerWeek(a_week(total), {n: a_week(count) for n, count in counts.items()})
+
+    def last_days(self, today: date) -> tuple[MatchedDay, ...]:
+        """The papers that each of the last days listed first, newest first, to try filters on."""
+        known = (self._day(today, today - timedelta(days=back)) for back in range(TRIED_DAYS))
+        days, papers = list[MatchedDay](), 0
+        for day in known:
+            if papers >= TRIED_PAPERS:
+                break
+            days += day
+            papers += sum(len(issue.papers) for issue, _ in day)
+        return tuple(days)
+
+    def _day(self, today: date, day: date) -> tuple[MatchedDay, ...]:
+        """The papers of one day, the same objects each time; nothing if it has none."""
+        return self._values.get(
+            ("papers of", day),
+            lambda: tuple(read_days(self._publisher, day, 1)),
+            max_age=MAX_ISSUE_AGE if day == today else MAX_HEADLINES_AGE,
+            version=self._newest,
+            size=lambda days: PAPER_BYTES * sum(len(issue.papers) for issue, _ in days),
+        )
 
     def full_edition(
         self, reader: Reader, day: date

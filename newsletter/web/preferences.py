@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from newsletter.model import SUBSCRIBER_FIELDS, WEEKDAYS, Reader, Subscriber
 from newsletter.papers.topics import followed_topics, lost_topics, names_to_choose
-from newsletter.publisher.previewing import preview_filter
+from newsletter.publisher.previewing import preview_on
 from newsletter.readers.due import is_paused, schedule_words
 from newsletter.readers.service import keep_fields
 from newsletter.web.context import PageContext, near_day, token_of
@@ -19,6 +19,7 @@ from newsletter.web.exporting import data_of
 from newsletter.web.forms import (
     Form,
     InvalidFormError,
+    asks_more,
     changed_fields,
     fill_form,
     fill_form_as_stored,
@@ -27,18 +28,21 @@ from newsletter.web.forms import (
     rule_notes,
     unpack_form,
     with_present_topics,
+    with_rules,
     with_schedule,
 )
 from newsletter.web.guard import SCRIPT_POLICY
 from newsletter.web.likes import liked_papers
+from newsletter.web.wishes import Tried, try_wishes
 
 PAUSE_WEEKS = (1, 2, 4)  # how many weeks a pause may last
 
-PREVIEW_DAYS = 7
-ENOUGH = 600  # papers of the last days that say how many a reader gets; more take seconds
 SHOWN = 10  # titles of a day that are shown
 
-TRIES = ("try", "glance")  # by the button, and while the reader is typing
+TRIES = ("try", "find", "glance")  # by one of two buttons, and while the reader is typing
+
+PLACES = {"try": "#preview", "find": "#found"}
+"""Where on the page its result is, by the button."""
 
 DONE = {
     "saved": "Saved.",
@@ -53,6 +57,7 @@ DEFAULT_VALUES: dict[str, object] = {
     "done": "",
     "note": "",
     "trials": None,
+    "tried": Tried(),
     "glanced": False,
 }
 """Values of the page's template that only some requests set."""
@@ -129,7 +134,7 @@ class PreferencePages:
 
     def _with_more(self, form: Form, topic: str) -> tuple[Form, str]:
         """The form with a topic selected; who gets every paper keeps that."""
-        if not form.all("topics") and not form.one("include"):
+        if not form.all("topics") and not asks_more(form):
             return form, f"You already get every paper, so you get all of {topic}."
         if topic in form.all("topics"):
             return form, f"You already follow {topic}."
@@ -139,10 +144,10 @@ class PreferencePages:
     def _with_less(self, form: Form, topic: str) -> tuple[Form, str]:
         """The form without a topic; no selected topic would mean every paper."""
         had = form.all("topics")
-        if not had and form.one("include"):
+        if not had and asks_more(form):
             return form, f"You don't follow {topic}. Your filters below bring those papers."
         rest = [name for name in had or self.context.topic_names if name != topic]
-        if not rest and not form.one("include"):
+        if not rest and not asks_more(form):
             return form, f"{topic} is your only topic. Without it you would get every paper."
         changed = form.with_values("topics", *rest)
         if had:
@@ -155,7 +160,7 @@ class PreferencePages:
         if not _is_usable(reader):
             stored = self.context.publisher.store.stored_settings(reader.id)
             form = fill_form_as_stored(reader.subscriber.email, stored)
-        form = with_schedule(form, self.context.default_schedule)
+        form = with_schedule(self.context.as_shown(form), self.context.default_schedule)
         return with_present_topics(form, self.context.known_topics)
 
     def change(self, request: Request, form: Form) -> Response:
@@ -164,7 +169,7 @@ class PreferencePages:
         do = form.one("do")
         problems = self._problems(reader, form)
         if do in TRIES or problems:
-            place = "#preview" if do == "try" and not problems else ""
+            place = "" if problems else PLACES.get(do, "")
             page = None
             if do != "glance":
                 page = self.context.redirect_to_form(_path(request), form, place)
@@ -195,7 +200,7 @@ class PreferencePages:
                     self._new_email(form.one("email"))
                 case "erase" if form.one("sure") != "yes":
                     return {"sure": ["Tick the box above “Delete my data” first"]}
-                case "save" | "try" | "glance":
+                case "save" | "try" | "find" | "glance":
                     return self._mistakes(reader, form)
         except InvalidFormError as error:
             return error.problems
@@ -217,20 +222,15 @@ class PreferencePages:
         if do in {"move", "erase"}:
             form = self._form_of(reader).with_values("email", form.one("email"))
         if problems:
-            glanced = do == "glance"
-            return self._page(request, reader, form, problems=problems, glanced=glanced, status=422)
+            values = {"glanced": do == "glance", "tried": try_wishes(self.context, request, form)}
+            return self._page(request, reader, form, problems=problems, status=422, **values)
         if do not in TRIES:
             return self._page(request, reader, form)
         wanted, _ = self._choices(reader, form)
-        trials = preview_filter(
-            self.context.publisher,
-            wanted,
-            self.context.today(reader),
-            PREVIEW_DAYS,
-            most=SHOWN,
-            enough=ENOUGH,
-        )
-        return self._page(request, reader, form, trials=trials)
+        days = self.context.page_cache.last_days(self.context.today(reader))
+        (trials,) = preview_on(self.context.publisher, days, [wanted], SHOWN)
+        tried = try_wishes(self.context, request, form)
+        return self._page(request, reader, form, trials=trials, tried=tried)
 
     def _save(self, request: Request, reader: Reader, form: Form) -> Response:
         wanted, names = self._choices(reader, form)
@@ -255,12 +255,14 @@ class PreferencePages:
         # A template of the operator's may not show them: then their boxes say nothing.
         unseen = (name for name in lost if name not in form.all("lost"))
         form = with_present_topics(form.with_values("topics", *form.all("topics"), *unseen), known)
-        names = changed_fields(form, shown)
+        form = with_rules(form, shown)
+        names = changed_fields(form, with_rules(shown))
         topics = names_to_choose(lost, known)
         before = reader.subscriber
+        matcher = self.context.publisher.matcher
         if not _is_usable(reader):
-            return parse_subscriber(form, before.email, topics), names
-        changed = parse_subscriber(form.only(names), before.email, topics)
+            return parse_subscriber(form, before.email, topics, matcher), names
+        changed = parse_subscriber(form.only(names), before.email, topics, matcher)
         return keep_fields(before, changed, SUBSCRIBER_FIELDS.keys() - names), names
 
     def _pause(self, request: Request, reader: Reader, form: Form) -> Response:
@@ -344,16 +346,18 @@ class PreferencePages:
         """The preferences with this form; ``values`` are as in :data:`DEFAULT_VALUES`."""
         service, now = self.context.reader_service, self.context.now
         known, wants = self.context.known_topics, reader.subscriber.filter
+        form = with_schedule(self.context.as_shown(form), self.context.default_schedule)
         lost_all = bool(wants.topics) and not followed_topics(wants.topics, known)
         page = self.context.templates.page(
             "preferences",
             status,
             **DEFAULT_VALUES | values,
-            form=with_present_topics(with_schedule(form, self.context.default_schedule), known),
+            form=with_present_topics(form, known),
             lost_all=lost_all and not wants.include,
-            notes=rule_notes(form, self.context.paper_fields),
+            notes=rule_notes(form, self.context.paper_fields, self.context.publisher.matcher),
             paper_fields=self.context.paper_fields,
             reader=reader,
+            plain_words=self.context.plain_words,
             topics=self.context.publisher.topics,
             default_schedule=self.context.default_schedule,
             a_week=self.context.page_cache.papers_per_week(),

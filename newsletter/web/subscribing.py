@@ -26,6 +26,7 @@ from newsletter.web.forms import (
     Form,
     InvalidFormError,
     parse_newcomer,
+    rule_notes,
     unpack_form,
     with_present_topics,
     with_schedule,
@@ -33,6 +34,7 @@ from newsletter.web.forms import (
 )
 from newsletter.web.guard import LETTER_POLICY, SCRIPT_POLICY
 from newsletter.web.page_cache import MAX_ISSUE_AGE
+from newsletter.web.wishes import Tried, try_wishes
 
 LESS = ("weekly", "pause")
 """What a reader who is about to leave may choose instead."""
@@ -53,6 +55,8 @@ class SubscribePages:
             named = request.query_params.getlist("topic")
             topics = [name for name in named if name in self.context.known_topics]
             return self._subscribe_page(Form({"topics": topics}), {}, 200)
+        if form.one("do") == "find":
+            return self._subscribe_page(form, {}, 200, try_wishes(self.context, request, form))
         try:
             self._parse(form)
         except InvalidFormError as error:
@@ -62,15 +66,22 @@ class SubscribePages:
     def _parse(self, form: Form) -> Subscriber:
         joining, default = self.context.reader_service.joining, self.context.default_schedule
         own = without_schedule(form, default)
-        return parse_newcomer(own, form.one("email"), self.context.known_topics, joining)
+        known, matcher = self.context.known_topics, self.context.publisher.matcher
+        return parse_newcomer(own, form.one("email"), known, joining, matcher)
 
-    def _subscribe_page(self, form: Form, problems: object, status: int) -> Response:
+    def _subscribe_page(
+        self, form: Form, problems: object, status: int, tried: Tried | None = None
+    ) -> Response:
         default, newest = self.context.default_schedule, self.context.page_cache.newest_issue()
+        form = self.context.as_shown(form)
         page = self.context.templates.page(
             "join",
             status,
             form=with_present_topics(with_schedule(form, default), self.context.known_topics),
             problems=problems,
+            plain_words=self.context.plain_words,
+            notes=rule_notes(form, (), self.context.publisher.matcher),
+            tried=tried or Tried(),
             topics=self.context.publisher.topics,
             default_schedule=default,
             words=self._consent_text,
@@ -114,6 +125,10 @@ class SubscribePages:
 
     def subscribe(self, request: Request, form: Form) -> Response:
         """Send a note to an address; the answer is the same whether it is a reader's or not."""
+        if form.one("do") == "find":
+            page = self.context.redirect_to_form("/", form, "#found")
+            tried = try_wishes(self.context, request, form)
+            return page or self._subscribe_page(form, {}, 200, tried)
         try:
             wanted = self._parse(form)
         except InvalidFormError as error:

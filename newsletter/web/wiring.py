@@ -38,6 +38,7 @@ from newsletter.web.preferences import PreferencePages
 from newsletter.web.problems import exception_handlers, problem_page
 from newsletter.web.subscribing import SCRIPTS, SubscribePages
 from newsletter.web.webhooks import WebhookPages
+from newsletter.web.wishes import WishPages
 
 _log = logging.getLogger(__name__)
 
@@ -133,6 +134,7 @@ def build_context(app: App, run_lock: RunLock) -> PageContext:
         paper_fields=app.settings.paper_fields,
         webhooks={} if webhooks is None else make_webhooks(webhooks, proxy=app.settings.proxy),
         api_tokens=app.settings.api.tokens,
+        plain_words=app.settings.matching == "meaning",
     )
 
 
@@ -154,6 +156,7 @@ def list_routes(context: PageContext) -> list[BaseRoute]:
         Route("/", join.welcome),
         Route("/join", join.first_page),
         post("/join", join.subscribe),
+        post("/find", WishPages(context).find),
         Route("/sample", join.sample),
         Route("/sent/{token}", join.show_sent),
         Route("/confirm/{token}", join.ask_to_confirm),

@@ -73,7 +73,8 @@ JSON = st.recursive(
 )
 WANTS = [field.name for field in fields(Filter)]
 OWN = [name for name in SUBSCRIBER_FIELDS if name not in {*WANTS, "email"}]
-RULES = st.lists(st.sampled_from(["LoRA", "author:Li or a", '"never closed', "and", "*x"]))
+OTHERS = ["LoRA", "author:Li or a", '"never closed', "and", "*x"]
+RULES = st.lists(st.sampled_from([*OTHERS, "about: a, not b", "About:about: c", "about:"]))
 TOPIC_NAMES = st.lists(st.sampled_from(["Vision", "Gone", "Sight", "Reasoning"]))
 WISHES = st.fixed_dictionaries(
     {}, optional={"topics": TOPIC_NAMES, "include": RULES, "exclude": RULES, "min_upvotes": JSON}
@@ -88,6 +89,7 @@ BODIES = st.builds(lambda own, wants: {"email": ADA, **own, "filter": wants}, CH
 @example(body=json.dumps({"email": ADA, "cadence": "fortnightly", "day": 9}))
 @example(body=json.dumps({"email": ADA, "timezone": "Mars/Base", "at": "25:00", "name": "a\nb"}))
 @example(body=json.dumps({"email": ADA, "filter": {"max_items": "many", "topics": ["Gone"]}}))
+@example(body=json.dumps({"email": ADA, "filter": {"include": ["b", "about:x", "about: "]}}))
 @settings(max_examples=25, deadline=None)
 def test_saving_the_form_unchanged_changes_nothing(app: Website, body: str) -> None:
     store_body(app, body)

@@ -12,8 +12,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from newsletter.model import Publication
+from newsletter.web.forms import Form
 from tests.support.daemons import TIMEOUT, free_port, wait_until
 from tests.support.factories import DAY, NOON, subscriber
+from tests.support.frozen_issues import list_papers
 from tests.support.web_client import Website, open_website
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -143,8 +145,11 @@ def test_filter_preview_updates_while_typing(app: Website, browser: Browser) -> 
     page.goto(f"{app.site}{app.path('preferences')}")
     expect(page.locator("#preview")).to_have_text("")
     expect(page.locator("#count")).to_have_text("About 3 papers a day")
+    page.get_by_label("Your interests").fill("salad")
+    page.locator("#found").get_by_text("Green salad").wait_for()
+    page.get_by_label("Your interests").fill("")
     page.get_by_label("Papers I also want").press_sequentially("salad")
-    page.get_by_text("Green salad").wait_for()
+    page.locator("#preview").get_by_text("Green salad").wait_for()
     assert "1 of 3" in page.locator("#preview").inner_text()
     page.get_by_label("Vision").check()
     page.get_by_text("2 of 3").wait_for()
@@ -242,11 +247,38 @@ def test_keyboard_alone_is_enough(app: Website, browser: Browser) -> None:
         page.keyboard.press("Tab")
     page.keyboard.type(ADA)
     page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
     page.wait_for_url("**/sent/*")
     app.mail_to(ADA)
     assert app.reader().subscriber.filter.topics == ("Vision",)
+    page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scripts", [True, False])
+def test_sign_up_page_shows_what_wishes_find(
+    app: Website,
+    browser: Browser,
+    scripts: bool,  # noqa: FBT001 - pytest passes it by name
+) -> None:
+    list_papers(app.store, "green salad", "other things")
+    page = browser.new_page(java_script_enabled=scripts)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.post_data or ""))
+    page.goto(app.site)
+    page.get_by_label("Email address").fill(ADA)
+    page.get_by_label("Your interests").fill("salad")
+    if not scripts:
+        page.get_by_role("button", name="Show what this finds").click()
+    expect(page.locator("#found")).to_contain_text("1 of 2 papers today")
+    expect(page.locator("#found li")).to_contain_text("About green salad")
+    assert not scripts or sent[-1] == "wishes=salad", "the address is not sent while typing"
+    assert app.store.readers() == ()
+    page.get_by_label("Email address").press("Enter")
+    expect(page.get_by_role("heading", name="Check your inbox")).to_be_visible()
+    assert [rule.text for rule in app.reader().subscriber.filter.include] == ["about: salad"]
     page.close()
 
 
@@ -305,6 +337,7 @@ def paths(app: Website) -> dict[str, str]:
     prefer = app.path("preferences", str(reader.id))
     return {
         "first": "/",
+        "found": f"/?form={Form({'wishes': ['vision', 'galaxies'], 'do': ['find']}).packed()}",
         "sample": "/sample",
         "confirm": app.path("confirm", "2"),
         "move": app.path("move", "1/new@example.org"),

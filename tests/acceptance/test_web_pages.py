@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from newsletter.app.files import load_engine
 from newsletter.errors import StoreError, TemplateError
 from newsletter.model import Filter, IdentifiedItem, Publication, Reader, Status, Summary, Topic
 from newsletter.papers.filters import parse_rule
+from newsletter.papers.meanings import MeaningMatcher
 from newsletter.readers.joining import Joining
 from newsletter.stores import open_store
 from newsletter.stores.sql import SqlStore
@@ -49,6 +51,13 @@ def open_pages() -> Iterator[Website]:
 @pytest.fixture
 def app() -> Iterator[Website]:
     with open_website() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def meanings() -> Iterator[Website]:
+    """Pages of a newsletter that understands plain words."""
+    with open_website(matcher=MeaningMatcher(load_engine)) as opened:
         yield opened
 
 
@@ -244,6 +253,69 @@ def test_rule_that_finds_nothing_is_refused_or_explained(app: Website) -> None:
     assert saved.status == 200
     assert "agents, work: a comma is read as “or”; write “agents or work”" in saved.text
     assert "a comma is read as" in app.get(app.path("preferences")).text
+
+
+def rules_of(app: Website) -> list[str]:
+    return [rule.text for rule in app.reader().subscriber.filter.include]
+
+
+def test_wishes_are_saved_beside_other_filters(app: Website) -> None:
+    rules = ("LoRA", "about: dwarf galaxies, not spirals", "author:Li")
+    ada(app, filter=Filter(include=tuple(map(parse_rule, rules))))
+    page = app.path("preferences")
+    shown: Any = lxml.html.document_fromstring(app.get(page).body)
+    fields = {each.name: each.text for each in shown.iter("textarea")}
+    assert fields["wishes"].strip() == "dwarf galaxies, not spirals"
+    assert fields["include"].split() == ["LoRA", "author:Li"]
+    app.post(page, {"wishes": "dwarf galaxies\ncomets", "do": "save"})
+    assert rules_of(app) == ["about: dwarf galaxies", "about: comets", "LoRA", "author:Li"]
+    app.post(page, {"include": "about: stars", "do": "save"})
+    assert rules_of(app) == ["about: dwarf galaxies", "about: comets", "about: stars"]
+
+
+def test_wishes_are_filters_where_rules_alone_count() -> None:
+    with open_website(plain_words=False) as app:
+        ada(app, filter=Filter(include=(parse_rule("about: comets"), parse_rule("LoRA"))))
+        page = app.path("preferences")
+        assert 'name="wishes"' not in app.get(page).body + app.get("/").body
+        assert "about: comets\nLoRA</textarea>" in app.get(page).body
+        app.post(page, {"include": "LoRA", "do": "save"})
+        assert rules_of(app) == ["LoRA"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "said", "saved"),
+    [
+        ("not speech", "“not speech”: this says only what you do not want", False),
+        ("大语言模型", "plain words are understood in English only", False),
+        ("x " * 2_100 + "x", "4096 is the most", False),
+        ("Sprachmodelle für Chirurgen", "words; write the wish in English", True),
+        ("galaxies, author:Li", "“author:” works only in your filters", True),
+    ],
+)
+def test_wish_that_is_not_understood_is_explained(
+    meanings: Website, wish: str, said: str, *, saved: bool
+) -> None:
+    number = ada(meanings).id
+    page = meanings.path("preferences", str(number))
+    answer = meanings.post(page, {"wishes": f"dwarf galaxies\n{wish}", "do": "save"})
+    shown: Any = lxml.html.document_fromstring(answer.body)
+    assert said in " ".join(shown.get_element_by_id("found").text_content().split())
+    assert (answer.status, "Saved." in answer.text) == ((200, True) if saved else (422, False))
+
+
+def test_tried_wishes_are_counted_and_not_stored(
+    app: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.web.context.TRIES", 2)
+    with open_website(store=app.store) as limited:
+        list_papers(app.store, "arxiv:1", "arxiv:2")
+        before = state(app)
+        answers = [limited.post("/find", {"wishes": "about"}).text for _ in range(3)]
+        assert ["2 of 2 papers today" in each for each in answers] == [True, True, False]
+        assert "Try again in a minute" in answers[2]
+        assert limited.post("/join", {"wishes": "x", "do": "find"}).status == 200
+        assert state(app) == before
 
 
 def test_filter_preview_tries_two_days_and_saves_nothing(app: Website) -> None:

@@ -64,6 +64,7 @@ def test_the_page_about_pages_names_each(app: Website) -> None:
     page = (Path(__file__).parents[2] / "docs" / "pages.md").read_text()
     for path in (paths(app, "GET") | paths(app, "POST")) - {
         "/join",
+        "/find",
         "/style.css",
         "/htmx.js",
         "/when.js",
@@ -73,7 +74,7 @@ def test_the_page_about_pages_names_each(app: Website) -> None:
 
 
 def test_only_subscribing_needs_no_link_and_no_password(app: Website) -> None:
-    for path in paths(app, "POST") - {"/join"}:
+    for path in paths(app, "POST") - {"/join", "/find"}:
         assert app.post(path).status in {401, 403, 404}, f"anybody can post to {path}"
 
 

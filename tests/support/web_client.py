@@ -23,7 +23,7 @@ from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import Publication, Reader, Topic
 from newsletter.papers.meanings import MeaningMatcher
 from newsletter.papers.searching import ArchiveSearch
-from newsletter.ports import Source, Store
+from newsletter.ports import Matcher, Source, Store
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze, publish, waiting_readers
@@ -197,6 +197,8 @@ def open_website(  # noqa: PLR0913 - each is a choice of its own
     topics: tuple[Topic, ...] | None = None,
     api_tokens: tuple[ApiTokenSettings, ...] = (),
     joining: Joining = OPEN_TO_ALL,
+    matcher: Matcher | None = None,
+    plain_words: bool = True,
 ) -> Iterator[Website]:
     """Serve a newsletter's pages, with a mail server of its own."""
     chosen = publication or Publication("N", "N", "n@example.org", url=url)
@@ -206,7 +208,13 @@ def open_website(  # noqa: PLR0913 - each is a choice of its own
         inbox = stack.enter_context(open_inbox())
         bare = publisher_over(kept, clock=clock)
         offered = bare.topics if topics is None else topics
-        publisher = replace(bare, publication=chosen, sources=[], topics=offered)
+        publisher = replace(
+            bare,
+            publication=chosen,
+            sources=[],
+            topics=offered,
+            matcher=matcher or bare.matcher,
+        )
         reader_service = ReaderService(chosen, kept, publisher.keyring, joining)
         app = Website(kept, inbox, clock, reader_service, publisher)
         mail_queue = MailQueue(
@@ -228,6 +236,7 @@ def open_website(  # noqa: PLR0913 - each is a choice of its own
             operator_password,
             webhooks=webhooks or {},
             api_tokens=api_tokens,
+            plain_words=plain_words,
         )
         app.routes = list_routes(page_context)
         pages = build_pages(page_context)
