@@ -38,6 +38,10 @@ PER_RULE, UNLIKELY = 3.3, -5.9
 """What rules add to the log odds that a paper is in a topic, per logarithm of their weight, and the
 log odds of a paper that is not close and that no rule matches: ``bench.topics`` fits them."""
 
+KNOWN_ARCHIVES = frozenset({"cs", "eess", "stat"})
+"""The archives of arXiv whose abstracts say what words mean (``data/meaning.md``). Among them the
+words of other sciences are so rare that they seem to decide."""
+
 _CLOSE = 4.0
 """The usual closeness of a topic's papers: that of a topic without phrases, to compare it."""
 
@@ -56,7 +60,7 @@ def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Ma
     found = matcher.match(items, tuple(terms))
     reasons = _TopicReasons(items, matcher, issue.topics, found.terms)
     members = {topic.name: reasons.members(topic) for topic in issue.topics}
-    topics = {name: sum(1 << index for index in papers) for name, papers in members.items()}
+    topics = {name: _mask(papers) for name, papers in members.items()}
     found = without_unwanted_topics(found, issue.topics, topics)
     return Matching(
         topics=topics,
@@ -221,6 +225,7 @@ class _TopicReasons:
         self._all_papers = (1 << len(items)) - 1
         self._closeness = matcher.closeness(items, topics)
         self._primary = _primary_categories(items) if self._closeness else None
+        self._without_categories = _mask(i for i, item in enumerate(items) if not item.categories)
 
     def members(self, topic: Topic) -> Mapping[int, _Reason]:
         """The topic's papers by their index."""
@@ -230,9 +235,21 @@ class _TopicReasons:
         if close is None:
             known = {index: _log_odds(_CLOSE, rules) for index, rules in weighed.items()}
         else:
+            possible = ~kept_out & (self._by_closeness(topic) | _mask(weighed))
             odds = ((i, _log_odds(value, weighed.get(i, ()))) for i, value in enumerate(close))
-            known = {i: each for i, each in odds if each >= 0 and not kept_out >> i & 1}
+            known = {i: each for i, each in odds if each >= 0 and possible >> i & 1}
         return dict(self._reasons(topic, known, weighed))
+
+    def _by_closeness(self, topic: Topic) -> int:
+        """The papers that may be in a topic without any rule that speaks for it.
+
+        Not those whose authors chose categories, and none of those that define the topic; and none
+        if it is a topic of another science, whose words :data:`KNOWN_ARCHIVES` use in passing.
+        """
+        archives = {name.partition(".")[0] for name in topic.categories}
+        if not archives <= KNOWN_ARCHIVES:
+            return 0
+        return self._without_categories if topic.categories else self._all_papers
 
     def _reasons(
         self, topic: Topic, odds: Mapping[int, float], weighed: Mapping[int, _WeightedRules]
@@ -291,6 +308,10 @@ def _primary_categories(items: Sequence[Item]) -> Mapping[str, int]:
         for name in {first, first.partition(".")[0]} - {""}:
             papers[name] = papers.get(name, 0) | 1 << index
     return papers
+
+
+def _mask(indexes: Iterable[int]) -> int:
+    return sum(1 << index for index in indexes)
 
 
 def _best_topics(members: Mapping[str, Mapping[int, _Reason]]) -> Mapping[str, int]:

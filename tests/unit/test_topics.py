@@ -168,3 +168,13 @@ def test_most_probable_topic_is_the_best() -> None:
     masks = match_robots(grasping, other=thinking)
     assert masks.matching.topics == {"Reasoning": 1, "Robotics": 1}
     assert masks.matching.best == {"Reasoning": 0, "Robotics": 1}
+
+
+def test_closeness_alone_needs_a_science_that_is_known() -> None:
+    """Nor does it overrule the categories that authors chose."""
+    others = replace(ROBOTICS, any=(), categories=("physics.bio-ph",))
+    grasping = paper(1, "Grasping clutter", abstract=GRASPING)
+    assert match_robots(grasping).matching.topics["Robotics"] == 0b1
+    assert match_robots(grasping, other=replace(others, name="Gait")).matching.topics["Gait"] == 0
+    elsewhere = paper(1, "Grasping clutter", abstract=GRASPING, categories=("cs.CL",))
+    assert match_robots(elsewhere).matching.topics["Robotics"] == 0
