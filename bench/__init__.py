@@ -6,6 +6,7 @@ Matching and composing, without a store or a network:
 
 - ``match``: matching all readers' filters with bitmasks, against one search per reader and paper;
 - ``compose``: composing letters from fragments, against rendering each one with a template;
+- ``copies``: whether papers that are the same by their texts are found, and no others;
 - ``topics``: how well wishes in plain words and curated topics match, on labelled papers;
 - ``wishes``: time and memory of matching wishes in plain words.
 

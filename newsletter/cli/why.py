@@ -51,6 +51,7 @@ def why(
         verdicts = _counted(explain(app.publisher, day, _readers(app, email, every=every)), seen)
         if paper is not None:
             names = {paper, *identify(Item(title="", ids=(paper,))).aliases}
+            names |= _other_versions(app, names, output)
             verdicts = (verdict for verdict in verdicts if verdict.paper in names)
         output.rows((_document(one), _lines(one)) for one in _counted(verdicts, shown))
         removed = not seen and app.store.has_no_details(day)
@@ -62,6 +63,15 @@ def why(
     elif not shown:
         output.message(f"no paper of {day} is called {paper!r}; leave it out to see all of them")
     return 0
+
+
+def _other_versions(app: App, names: Iterable[str], output: Output) -> set[str]:
+    """The keys of the papers that turned out to be the one with these names; it says so, too."""
+    found = filter(None, map(app.store.find_paper, names))
+    keys = {other.key for known in found for other in (known, *app.store.other_versions(known))}
+    if len(keys) > 1:
+        output.message(f"one paper, shown once: {', '.join(sorted(keys))}")
+    return keys
 
 
 def _counted(verdicts: Iterable[Verdict], counts: Counter[bool]) -> Iterator[Verdict]:

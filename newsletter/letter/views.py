@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from newsletter.letter.inbox import PREHEADER
 from newsletter.model import Correction, Item, Length
-from newsletter.papers.names import other_home
+from newsletter.papers.names import home_name, other_home
 from newsletter.text import (
     authors_line,
     clean,
@@ -273,6 +273,7 @@ def _links(item: Item) -> Iterator[Link]:
                 item.discussion,
             ),
             ("Also at", other_home(item.url, item.ids)),
+            *((f"Also at {home_name(home)}", home) for home in item.homes),
         )
         if (url := http_url(address))
     ]

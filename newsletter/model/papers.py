@@ -30,7 +30,8 @@ class Item:
     ``brief`` is the source's own sentence on what the paper did, written by a machine.
     ``submitter`` listed the paper at the source, and ``author_answers`` says that an author takes
     part in the discussion there. ``media`` are addresses of images and videos, ``thumbnail`` that
-    of a small image.
+    of a small image. ``homes`` are the addresses of copies of the paper that have other ids, such
+    as its article in a journal.
     """
 
     title: str
@@ -62,6 +63,7 @@ class Item:
     author_answers: bool = False
     media: tuple[str, ...] = ()
     thumbnail: str | None = None
+    homes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

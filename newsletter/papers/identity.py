@@ -36,6 +36,9 @@ _GREEK = re.compile(
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma"
     "|tau|upsilon|phi|chi|psi|omega"
 )
+_WORD = re.compile(
+    "[\u3040-\u30ff\u3400-\u9fff]|[^\\W_\u3040-\u30ff\u3400-\u9fff]+"
+)  # or a character
 _DISTINCTIVE = 40  # letters an abstract must have so that it and the title identify one paper
 _LONG = 200  # letters; publishers' boilerplate is shorter
 _DISTINCTIVE_TITLE = 20  # letters; shorter ones, as "Issue Information", are used again
@@ -97,7 +100,7 @@ def is_same_paper(newcomer: Identity, known: frozenset[str]) -> bool:
     strong = any(name.partition(":")[0] in ARCHIVES for name in shared)
     schemes = EXCLUSIVE if strong else ARCHIVES
     return bool(shared) and not any(
-        _differ(newcomer.aliases, known, f"{scheme}:") for scheme in schemes
+        do_differ(newcomer.aliases, known, f"{scheme}:") for scheme in schemes
     )
 
 
@@ -117,7 +120,7 @@ def do_texts_agree(
     titled = any(name.startswith(_ENTRY) for name in shared)
     addressed = any(name.startswith(_ADDRESSES) for name in shared)
     own = {f"{name.partition('#')[0]}#" for name in newcomer.aliases if "#" in name}
-    differing = {prefix for prefix in own if _differ(newcomer.aliases, names, prefix)}
+    differing = {prefix for prefix in own if do_differ(newcomer.aliases, names, prefix)}
     if titled:
         renumbered = any(prefix.startswith("feed:") for prefix in differing)
         return (addressed and not renumbered) or _is_listed_again(item, known, day)
@@ -158,7 +161,7 @@ def _shingles(text: str) -> set[str]:
     return {text[start : start + _SHINGLE] for start in range(len(text) - _SHINGLE + 1)}
 
 
-def _differ(one: frozenset[str], other: frozenset[str], prefix: str) -> bool:
+def do_differ(one: frozenset[str], other: frozenset[str], prefix: str) -> bool:
     """Whether both have names that begin so, and none of them in common.
 
     Zenodo's do not count, where each version of a record has a DOI of its own.
@@ -183,9 +186,20 @@ def merge_items(known: Item, newcomer: Item) -> Item:
     for name in ("upvotes", "comments", "code_stars"):
         count = getattr(newcomer, name)
         merged[name] = getattr(known, name) if count is None else count
-    for name in ("ids", "categories", "shared", "sources"):
+    for name in ("ids", "categories", "shared", "sources", "homes"):
         merged[name] = tuple(dict.fromkeys((*getattr(known, name), *getattr(newcomer, name))))
     return replace(known, **merged | {"announcement": known.announcement, "listed": known.listed})
+
+
+def add_copy(known: Item, copy: Item) -> Item:
+    """A known item with what a copy of it adds: its home, its counts, and what was empty.
+
+    The texts, ids and links of the known one stay.
+    """
+    others = replace(copy, version=None, withdrawn=False, ids=(), shared=())
+    homes = dict.fromkeys((*known.homes, *copy.homes, *filter(None, (copy.url,))))
+    homes.pop(known.url or "", None)
+    return replace(merge_items(known, others), homes=tuple(homes))
 
 
 def is_revision(known: Item, newcomer: Item) -> bool:
@@ -195,10 +209,15 @@ def is_revision(known: Item, newcomer: Item) -> bool:
 
 def normalise_title(title: str) -> str:
     """A title for comparing: without markup, accents, case, punctuation and spaces."""
-    text = _TEX.sub(_greek_macro, html.unescape(title))
+    return "".join(plain_words(title))
+
+
+def plain_words(text: str) -> list[str]:
+    """The words of a text without markup, accents and case; Greek letters are words by name."""
+    text = _TEX.sub(_greek_macro, html.unescape(text))
     if not text.isascii():
         text = "".join(map(_greek, text))
-    return "".join(filter(str.isalnum, fold(text)))
+    return _WORD.findall(fold(text))
 
 
 def _greek_macro(macro: re.Match[str]) -> str:

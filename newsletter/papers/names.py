@@ -114,6 +114,13 @@ _TRACKING = re.compile(
 )
 _SESSION = re.compile(r";[^/;]*sess(?:ion)?_?id[^/;]*", re.IGNORECASE)
 _DEFAULT_PORT = re.compile(r":(?:80|443)$")
+_HOMES = {
+    "arxiv.org": "arXiv",
+    "biorxiv.org": "bioRxiv",
+    "huggingface.co": "Hugging Face",
+    "medrxiv.org": "medRxiv",
+    "pubmed.ncbi.nlm.nih.gov": "PubMed",
+}
 _WWW = re.compile(r"^(?:www\.)+(?=[^.]+\.)")
 
 
@@ -155,6 +162,12 @@ def other_home(url: str | None, ids: Iterable[str]) -> str | None:
         return None
     scheme, _, value = other.partition(":")
     return http_url(f"https://{'arxiv.org/abs' if scheme == 'arxiv' else 'doi.org'}/{value}")
+
+
+def home_name(url: str) -> str:
+    """What people call the site of an address: ``arXiv``, ``nature.com``."""
+    host = (urlsplit(url).hostname or "").removeprefix("www.")
+    return _HOMES.get(host, host)
 
 
 def parse_arxiv_id(raw: str) -> tuple[str, int | None] | None:

@@ -101,6 +101,9 @@ class Papers(Protocol):
     def find_paper(self, name: str) -> Paper | None:
         """The paper with this key or alias."""
 
+    def other_versions(self, paper: Paper) -> tuple[Paper, ...]:
+        """The other papers that turned out to be this one, each with a name of its own."""
+
     def new_in(self, issue: PublishedIssue, *, first: int) -> tuple[int, tuple[Paper, ...]]:
         """How many papers were new in a published issue, and its first ones in its frozen order."""
 

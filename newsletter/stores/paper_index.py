@@ -1,6 +1,7 @@
 """Which listed papers are new, and which are known under another name."""
 
 import hashlib
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -8,7 +9,10 @@ from datetime import datetime
 from typing import Literal
 
 from newsletter.model import IdentifiedItem, Identity, IngestCounts, Item, Paper
+from newsletter.papers.copies import Sketches, Wording, is_copy, sketch
 from newsletter.papers.identity import (
+    add_copy,
+    do_differ,
     do_texts_agree,
     is_revision,
     is_same_paper,
@@ -17,6 +21,8 @@ from newsletter.papers.identity import (
     strength,
 )
 from newsletter.stores.logic import storable
+
+_log = logging.getLogger(__name__)
 
 LONGEST_NAME = 500  # the most characters of a stored name; a database index has a limit
 
@@ -35,6 +41,9 @@ class PaperIndex:
         last: the highest ingest number so far.
         corrections: the papers that were withdrawn, and those with a new title, by number, with
             their title before; it is empty for a withdrawal.
+        sketches: what the texts of papers are found by.
+        copies: the papers that are in their group because of their texts, with the number of the
+            paper that each was found to be. They keep their own texts and links.
     """
 
     def __init__(
@@ -44,6 +53,8 @@ class PaperIndex:
         muted_by: Iterable[tuple[int, str]] = (),
         *,
         last: int = 0,
+        sketches: Iterable[tuple[int, int]] = (),
+        copies: Mapping[int, int] | None = None,
     ) -> None:
         self.papers = {paper.number: paper for paper in papers}
         self.names = dict(names or {})
@@ -52,6 +63,8 @@ class PaperIndex:
             self.muted_by[number].add(source)
         self.last = last
         self.corrections = list[tuple[int, str]]()
+        self.sketches = Sketches(sketches)
+        self.copies = dict(copies or {})
         self._names_of: defaultdict[int, set[str]] = defaultdict(set)  # by group, as below
         self._members: defaultdict[int, set[int]] = defaultdict(set)
         for paper in self.papers.values():
@@ -78,7 +91,7 @@ class PaperIndex:
             if groups:
                 number, fate = self._add_known(known, groups, source, muted=muted, now=now)
             else:
-                number, fate = self._add_new(known, source, muted=muted, now=now), "new"
+                number, fate = self._add_stranger(known, source, muted=muted, now=now)
             fates[number] = _stronger(fates.get(number, "seen"), fate)
         counted = Counter(self._by_group(fates).values())
         ingest_counts = IngestCounts(
@@ -111,6 +124,49 @@ class PaperIndex:
                 together = Identity(identity.key, together.aliases | names)
         return joined if joined or not identity.aliases <= self.names.keys() else list(groups)[:1]
 
+    def _add_stranger(
+        self, entry: IdentifiedItem, source: str, *, muted: bool, now: datetime
+    ) -> tuple[int, Fate]:
+        """Add a paper of which no name is known: as a new one, or as a copy of a known one."""
+        paper = Wording(entry.item, entry.identity.aliases)
+        numbers = sketch(paper)
+        original = self._find_original(paper, numbers)
+        fate: Fate = "new"
+        if original is not None:
+            group = self.papers[original].group
+            was_muted = self.papers[group].muted
+            is_news = was_muted and self._is_news(group, entry, source, muted=muted)
+            muted = muted or (was_muted and not is_news)
+            fate = "new" if is_news else "seen"
+        number = self._add_new(entry, source, muted=muted, now=now)
+        self.sketches.add(number, numbers)
+        if original is not None:
+            self._add_copy(number, original)
+        return number, fate
+
+    def _find_original(self, paper: Wording, numbers: frozenset[int]) -> int | None:
+        """The paper of which a new one is a copy by its texts."""
+        for number in self.sketches.most_alike(numbers):
+            known = self.papers[number]
+            names = frozenset(self._names_of[known.group])
+            titles = {
+                normalise_title(self.papers[member].item.title)
+                for member in self._members[known.group]
+            }
+            # Two arXiv numbers come together only under one title, not by way of a third paper.
+            strict = do_differ(paper.names, names, "arxiv:")
+            if is_copy(paper, Wording(known.item, names)) and not (strict and len(titles) > 1):
+                return number
+        return None
+
+    def _add_copy(self, number: int, original: int) -> None:
+        """Put a paper into the group of the one that it is a copy of; both learn of the other."""
+        self.copies[number] = original
+        copy, known = self.papers[number], self.papers[original]
+        _log.info("%s is the same paper as %s, by title and abstract", copy.key, known.key)
+        self.papers[number] = replace(copy, item=add_copy(copy.item, known.item))
+        self._join([known.group, number], copy.item, frozenset({number}))
+
     def _add_new(self, entry: IdentifiedItem, source: str, *, muted: bool, now: datetime) -> int:
         """Add a paper with the next number; its key is a name that no other paper has."""
         ranked = (entry.identity.key, *sorted(entry.identity.aliases))
@@ -132,8 +188,9 @@ class PaperIndex:
         muted: bool,
         now: datetime,
     ) -> tuple[int, Fate]:
-        before = self.papers[groups[0]].item
-        group = self._join(groups, entry.item)
+        copies = self._copies_named(entry.identity, groups)
+        before = self.papers[min(copies, default=groups[0])].item
+        group = self._join(groups, entry.item, copies)
         if self.papers[group].muted:
             if self._is_news(group, entry, source, muted=muted):
                 self._add_names(entry.identity, group)
@@ -142,19 +199,33 @@ class PaperIndex:
                 self.muted_by[group].add(source)
         self._add_names(entry.identity, group)
         revised = is_revision(before, entry.item)
-        self._correct(group, before, revised=revised or _is_replacement(entry))
+        named = min(copies, default=group)
+        self._correct(named, before, revised=revised or _is_replacement(entry))
         return group, "revised" if revised else "seen"
 
-    def _correct(self, group: int, before: Item, *, revised: bool) -> None:
+    def _copies_named(self, identity: Identity, groups: Sequence[int]) -> frozenset[int]:
+        """The copies that an entry is about; none if it is about their originals.
+
+        Copies whose names come with those of their original are no mere copies any more.
+        """
+        named = {self.names[name] for name in identity.aliases & self.names.keys()}
+        named = {number for number in named if self.papers[number].group in groups}
+        if named <= self.copies.keys():
+            return frozenset(named)
+        for number in named & self.copies.keys():
+            del self.copies[number]
+        return frozenset()
+
+    def _correct(self, number: int, before: Item, *, revised: bool) -> None:
         """Note what readers of a paper should know of its change.
 
         Archives write the title of one version differently, so only a revision changes a title.
         """
-        item = self.papers[group].item
+        item = self.papers[number].item
         if item.withdrawn and not before.withdrawn:
-            self.corrections.append((group, ""))
+            self.corrections.append((number, ""))
         if revised and normalise_title(item.title) != normalise_title(before.title):
-            self.corrections.append((group, before.title))
+            self.corrections.append((number, before.title))
 
     def _is_news(self, group: int, entry: IdentifiedItem, source: str, *, muted: bool) -> bool:
         """Whether a source lists papers as news that until now were only in the past of others.
@@ -179,7 +250,8 @@ class PaperIndex:
         self.papers[self.last] = replace(old, number=self.last, first_seen=now, muted=False)
         self._members[muted].add(self.last)
         for name in self._names_of[muted]:
-            self.names[name] = self.last
+            if self.names[name] not in self.copies:
+                self.names[name] = self.last
         return self._join([muted], old.item)
 
     def _add_names(self, identity: Identity, group: int) -> None:
@@ -188,15 +260,20 @@ class PaperIndex:
                 self.names[name] = group
                 self._names_of[group].add(name)
 
-    def _join(self, groups: Sequence[int], item: Item) -> int:
-        """Make these groups one, with its number, and update the item of each paper in it."""
+    def _join(self, groups: Sequence[int], item: Item, copies: frozenset[int] = frozenset()) -> int:
+        """Make these groups one, with its number, and update the item of each paper in it.
+
+        An entry about ``copies`` updates the others as a copy of theirs does, and the reverse.
+        """
         members = set().union(*(self._members.pop(group) for group in groups))
         names = set().union(*(self._names_of.pop(group) for group in groups))
         joined = min(members, key=lambda number: (self.papers[number].muted, number))
         self._members[joined], self._names_of[joined] = members, names
         for number in members:
             paper = self.papers[number]
-            self.papers[number] = replace(paper, group=joined, item=merge_items(paper.item, item))
+            is_about = number in copies if copies else number not in self.copies
+            update = merge_items if is_about else add_copy
+            self.papers[number] = replace(paper, group=joined, item=update(paper.item, item))
         return joined
 
     def _by_group(self, fates: Mapping[int, Fate]) -> dict[int, Fate]:

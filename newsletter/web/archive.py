@@ -146,6 +146,10 @@ class ArchivePages:
                 entry=PaperEntry(paper.key, view, view.summaries["full"]),
                 item=paper.item,
                 authors=authors,
+                versions=[
+                    paper_entry(other)
+                    for other in self.context.publisher.store.other_versions(paper)
+                ],
                 unnamed=max((paper.item.author_count or 0) - len(authors), 0),
                 most=AUTHORS_SHOWN,
                 topics=topics,

@@ -179,6 +179,19 @@ def test_paper_page_shows_authors_topics_and_related_papers(app: Website) -> Non
     assert "Nothing" not in ticked
 
 
+def test_paper_page_links_the_same_paper_elsewhere(app: Website) -> None:
+    health = SourceHealth("Other", "ok", checked=NOON, last_ok=NOON)
+    for key, home in (
+        ("arxiv:2608.1", "https://arxiv.org/abs/2608.1"),
+        ("doi:10.1/x", "https://a.org/x"),
+    ):
+        paper = item("On one and the very same invented paper", url=home)
+        app.store.ingest(DAY, health, [IdentifiedItem(paper, identity(key))], now=NOON)
+    body = app.get("/paper/doi:10.1/x").body
+    assert '<a href="https://arxiv.org/abs/2608.1" rel="noreferrer">Also at arXiv</a>' in body
+    assert 'The same paper: <a href="/papers/paper/arxiv%3A2608.1">On one and the very' in body
+
+
 def test_paper_key_with_slashes_has_a_page(app: Website) -> None:
     health = SourceHealth("Other", "ok", checked=NOON, last_ok=NOON)
     entry = IdentifiedItem(item("By DOI", abstract=SCRIPT), identity("doi:10.1/x y?z#é"))

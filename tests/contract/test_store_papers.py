@@ -7,6 +7,7 @@ import pytest
 
 from newsletter.model import Coverage, IdentifiedItem, IngestCounts, Item, Paper, SourceHealth
 from newsletter.ports import Store
+from newsletter.stores.sql.known_papers import SKETCHED
 from tests.support.factories import DAY, NOON, identity, item
 
 HEALTH = SourceHealth("arXiv", "ok", checked=NOON, last_ok=NOON)
@@ -295,6 +296,7 @@ def test_every_item_field_round_trips(store: Store) -> None:
         author_answers=True,
         media=("https://example.org/a.mp4",),
         thumbnail="https://example.org/a.png",
+        homes=("https://example.org/journal/x",),
     )
     assert all(getattr(whole, field.name) != field.default for field in fields(Item))
     store.ingest(DAY, HEALTH, [IdentifiedItem(whole, identity("arxiv:1"))], now=NOON)
@@ -314,3 +316,36 @@ def test_large_listing_is_stored_whole(store: Store) -> None:
     assert ingest(store, *entries) == IngestCounts(new=1500)
     assert ingest(store, *entries, day=DAY + timedelta(days=1)) == IngestCounts(seen=1500)
     assert len(store.papers_by_number(range(2000))) == 1500
+
+
+TEXT = " ".join(f"word{n} of an abstract" for n in range(20))
+
+
+def test_copy_in_a_later_fetch_shares_the_group(store: Store) -> None:
+    ingest(store, entry("arxiv:1", abstract=TEXT, url="https://arxiv.org/abs/1"))
+    copy = replace(entry("doi:10.1038/x"), item=item("Retold", abstract=f"{TEXT} Again."))
+    assert ingest(store, copy, source="Nature") == IngestCounts(seen=1)
+    one, other = store.papers(after=0, since=NOON)
+    assert (one.key, other.key, one.group, other.group) == ("arxiv:1", "doi:10.1038/x", 1, 1)
+    assert other.item.homes == ("https://arxiv.org/abs/1",)
+    assert store.other_versions(one) == (other,)
+    assert store.other_versions(other) == (one,)
+    listed = replace(copy, item=replace(copy.item, title="Retold twice"))
+    assert ingest(store, listed, source="Nature") == IngestCounts(seen=1)
+    assert ingest(store, entry("arxiv:1", "doi:10.1038/x")) == IngestCounts(seen=1)
+
+
+@pytest.mark.slow
+def test_old_titles_stay_comparable_and_old_abstracts_do_not(store: Store) -> None:
+    retold = item("An invented title of enough words", abstract=TEXT)
+    kept = item("Another title that is quite invented", abstract=" ".join(reversed(TEXT.split())))
+    ingest(store, *(IdentifiedItem(old, identity(old.title)) for old in (retold, kept)))
+    later = NOON + timedelta(days=23)
+    many = [entry(f"arxiv:x{n}") for n in range(SKETCHED)]
+    copies = [
+        IdentifiedItem(new, identity(f"doi:10.1/{new.title}"))
+        for new in (replace(retold, title="Retold"), kept)
+    ]
+    for entries in (many, copies):
+        store.ingest(DAY, HEALTH, entries, now=later)
+    assert [p.group for p in store.papers(after=SKETCHED + 2, since=later)] == [503, 2]

@@ -143,6 +143,12 @@ def test_view_links_a_preprint_and_its_article() -> None:
     assert [link.label for link in view.links] == ["Also at"]
 
 
+def test_card_names_the_homes_of_its_copies() -> None:
+    homes = ("https://www.nature.com/articles/x", "https://www.medrxiv.org/content/1", "data:x")
+    view = paper_view(item(url="https://arxiv.org/abs/2611.00001", homes=homes))
+    assert [link.label for link in view.links] == ["Also at nature.com", "Also at medRxiv"]
+
+
 def test_card_has_a_visible_link() -> None:
     assert paper_view(item(url="https://a.org/1")).links == (Link("Paper", "https://a.org/1"),)
 

@@ -199,3 +199,85 @@ def test_entry_listed_twice_in_one_answer_is_one() -> None:
     entry = invented(1, "https://j.example/1", f"feed:{FEED}#1")
     assert listed(index, entry, entry) == IngestCounts(new=1)
     assert "url:j.example/1" in index.names
+
+
+TEXT = (
+    "We invent a matter of which nobody has heard before, and say in forty words and more why "
+    "it is so particular: it has no parts, needs no name, and whoever finds it has lost it again."
+)
+PREPRINT = item(
+    "An invented and particular matter",
+    abstract=TEXT,
+    ids=("2611.00001v1",),
+    url="https://arxiv.org/abs/2611.00001",
+    version=1,
+)
+ARTICLE = item(
+    "A matter both invented and particular",
+    abstract=f"{TEXT} Here is more.",
+    ids=("10.1038/x",),
+    url="https://www.nature.com/articles/x",
+)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_copy_joins_its_paper_and_keeps_its_own_links(*, at_once: bool) -> None:
+    index = PaperIndex()
+    if at_once:
+        assert listed(index, PREPRINT, ARTICLE).new == 1
+    else:
+        assert listed(index, PREPRINT, source="arXiv").new == 1
+        assert listed(index, ARTICLE, day=1) == IngestCounts(seen=1)
+    one, other = index.papers.values()
+    assert (one.key, other.key) == ("arxiv:2611.00001", "doi:10.1038/x")
+    assert one.group == other.group == 1
+    assert (one.item.title, other.item.title) == (PREPRINT.title, ARTICLE.title)
+    assert (one.item.ids, other.item.ids) == (PREPRINT.ids, ARTICLE.ids)
+    assert (one.item.homes, other.item.homes) == ((ARTICLE.url,), (PREPRINT.url,))
+
+
+def test_news_of_a_paper_reaches_its_copy_as_counts() -> None:
+    """A new title is a correction of the paper that has it; the copy's stays."""
+    index = PaperIndex()
+    listed(index, PREPRINT)
+    listed(index, ARTICLE, day=1)
+    again = replace(PREPRINT, title="A new name", version=2, upvotes=9, ids=("2611.00001v2",))
+    assert listed(index, again, day=2) == IngestCounts(revised=1)
+    titles = [paper.item.title for paper in index.papers.values()]
+    assert titles == ["A new name", ARTICLE.title]
+    assert [paper.item.upvotes for paper in index.papers.values()] == [9, 9]
+    assert index.corrections == [(1, PREPRINT.title)]
+    assert listed(index, replace(ARTICLE, withdrawn=True), day=3) == IngestCounts(seen=1)
+    assert index.corrections[1:] == [(2, "")]
+    assert [paper.item.withdrawn for paper in index.papers.values()] == [False, True]
+
+
+def test_ids_that_prove_a_copy_make_it_the_paper() -> None:
+    index = PaperIndex()
+    listed(index, PREPRINT)
+    listed(index, ARTICLE, day=1)
+    assert index.copies == {2: 1}
+    both = replace(PREPRINT, ids=("2611.00001v2", "10.1038/x"), version=2)
+    listed(index, both, day=2)
+    assert index.copies == {}
+    assert {paper.item.title for paper in index.papers.values()} == {PREPRINT.title}
+
+
+def test_no_third_paper_joins_two_arxiv_ids() -> None:
+    index = PaperIndex()
+    second = replace(ARTICLE, ids=("2611.00002",), url=None)
+    for each in (PREPRINT, ARTICLE, second):
+        listed(index, each)
+    assert len(groups(index)) == 2
+
+
+def test_copy_of_a_muted_paper_is_news_of_another_source() -> None:
+    for source, new in (("J", 0), ("K", 1)):
+        index = PaperIndex()
+        past = IdentifiedItem(PREPRINT, identify(PREPRINT, "J"), past=True)
+        index.add_all([past], source="J", mute_past=True, now=NOON)
+        entry = IdentifiedItem(ARTICLE, identify(ARTICLE, source))
+        counts, _ = index.add_all([entry], source=source, mute_past=False, now=NOON)
+        assert counts.new == new
+        assert [paper.muted for paper in index.papers.values()] == [True, not new]
+        assert len(groups(index)) == 1

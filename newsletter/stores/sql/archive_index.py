@@ -10,7 +10,7 @@ from newsletter.ports import ArchiveIndex
 from newsletter.stores.logic import search_terms
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.engine import Queries
-from newsletter.stores.sql.papers import PAPERS, last_number, load_papers
+from newsletter.stores.sql.known_papers import PAPERS, last_number, load_papers
 from newsletter.stores.sql.statements import insert_new, is_postgres
 
 BLOCKS = schema.index_blocks.c

@@ -32,7 +32,7 @@ from newsletter.stores.logic import OwedCounter, numbers_of
 from newsletter.stores.sql import issues, schema
 from newsletter.stores.sql.codec import unpack
 from newsletter.stores.sql.deliveries import DELIVERIES, record_decided
-from newsletter.stores.sql.papers import add_forgotten
+from newsletter.stores.sql.known_papers import add_forgotten
 from newsletter.stores.sql.reader_rows import READERS, all_readers
 from newsletter.stores.sql.readers import set_status
 from newsletter.stores.sql.statements import Driver, select_in

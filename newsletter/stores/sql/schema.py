@@ -13,7 +13,7 @@ from newsletter.stores.sql.column_types import (
     UtcDateTime,
 )
 
-REVISION = "0025"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0026"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 def _one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:
@@ -54,6 +54,23 @@ muted_by = sa.Table(
     metadata,
     sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), primary_key=True),
     sa.Column("source", sa.Text, primary_key=True),
+)
+
+sketches = sa.Table(
+    "sketches",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),  # of a text
+    sa.Column("paper", sa.Integer, sa.ForeignKey("papers.number"), primary_key=True),
+    sqlite_with_rowid=False,  # no second index beside the table
+)
+
+copies = sa.Table(
+    "copies",
+    metadata,
+    sa.Column(
+        "paper", sa.Integer, sa.ForeignKey("papers.number"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("original", sa.Integer, sa.ForeignKey("papers.number"), nullable=False),
 )
 
 readings = sa.Table(
