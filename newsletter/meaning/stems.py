@@ -6,13 +6,13 @@ from functools import lru_cache
 from newsletter.text import spell_letters
 
 _COMMON = """
-a about above after again all am an and any are as at be because been before being below between
-both but by can could did do does during each few for from further had has have he her here him
-his how i if in into is it its itself me more most my no nor not of on or other our out over own
-same she should so some such than that the their them then there these they this those through
-to too under until up used very was we were what when where which while who whom why will with
-would you your approach approaches based method methods new paper papers present propose
-proposed results show studies study use using via work works
+a about above after again all am an and any anything are as at be because been before being below
+between both but by can could did do does during each etc everything few for from further had has
+have he her here him his how i if in into is it its itself me more most my no nor not of on or
+other our out over own please same she should so some something such than that the their them then
+there these they this those through to too under until up used very was we were what when where
+which while who whom why will with would you your approach approaches based method methods new
+paper papers present propose proposed results show studies study use using via work works
 """
 COMMON = frozenset(_COMMON.split())
 """Words that say nothing about what a text is about."""

@@ -8,7 +8,13 @@ from newsletter.meaning.stems import plain, telling_stems
 
 MAX_PARTS = 40  # of one wish; what follows counts for the wish as a whole only
 
-_ENDS = re.compile(r"[,;:!?()\[\]\n，、；：！？（）。]|\.(?=\s|$)")  # noqa: RUF001 - signs of Chinese
+_SPACES = re.compile(r"[^\S\n]+")
+_ENDS = re.compile(
+    r"[,;:!?()\[\]\n\u2014、，；：！？（）。]|\s[-\u2013/]+\s"  # noqa: RUF001 - signs of Chinese
+    r"|(?<!\b[A-Za-z])(?<!\bvs)(?<!\bcf)(?<!\bal)\.(?=\s|$)"
+)
+"""What ends a part: signs, dashes, and the end of a sentence, which that of ``U.S.`` is not."""
+
 _LEAD_IN = re.compile(
     r"\W*(?:(?:please|hi|hello)\b\W*)*"
     r"(?:(?:i(?:['’]m| am)?|we(?:['’]re| are)?|my|our)\b(?:\s+(?:also|mainly|mostly|currently|"  # noqa: RUF001 - an apostrophe
@@ -23,15 +29,28 @@ _LEAD_IN = re.compile(
     r"(?:about\b\s*)?",
     re.IGNORECASE,
 )
+_NOT = (
+    r"(?:not|no|without|except(?:ing)?(?: for)?|exclud(?:ing|e)|never|avoid(?:ing)?|rather than|"
+    r"instead of|nothing(?!\s+but\b)|(?:i|we)?\s*(?:(?:am|are|['’]m|['’]re)\s+not|do\s+not|"  # noqa: RUF001 - apostrophes
+    r"don['’]?t)(?:\s+(?:want|like|care|need|interested))?)(?=\s|$)"  # noqa: RUF001 - an apostrophe
+)
+_FIRST = r"also|please|definitely|certainly|especially|only"
 _UNWANTED = re.compile(
-    r"\s*(?:but|and|or)?\s*\b(?:not|no|nothing|without|except|excluding|never|"
-    r"(?:do not|don['’]?t) (?:want|like|care)(?: for)?)\b\s*"  # noqa: RUF001 - an apostrophe
-    r"(?:for|about|on|with|any(?:thing)?\b)?\s*",
+    rf"\W*(?:(?:but|and|or|{_FIRST})\s+)*{_NOT}(?!\s+only\b)\s*"
+    r"(?:(?:for|about|on|in|with|to|see|any|anything|more|papers?)\s+)*",
     re.IGNORECASE,
 )
 _TURN = re.compile(
-    r"\b(?:but|and)\s+(?=(?:not|no|nothing|without|except|excluding)\b)", re.IGNORECASE
+    rf"\b(?:but|and)\s+(?=(?:also\s+)?{_NOT})|\s+(?=(?:rather than|instead of)\s)", re.IGNORECASE
 )
+_BARE_NOT = re.compile(
+    rf"(?<![\w.'’-])(?!(?:{_FIRST}|is|are|was|were|am|be|do|does|did|can|could|will|would|should|"  # noqa: RUF001 - an apostrophe
+    r"may|might|must|has|have|had|need|why|when|if|or|whether|to|that|which|and|but|i|we|you|they|"
+    r"it|i['’]m|we['’]re)\s)(\w[\w.'’-]*)\s+"  # noqa: RUF001 - apostrophes
+    r"(?=not\s+(?!(?:to|only|just|yet|all|every|necessarily)\b))",
+    re.IGNORECASE,
+)
+"""A word with "not" after it where a comma is missing: ``imaging not speech``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +63,7 @@ class Wish:
 
 
 def parse_wish(text: str) -> Wish:
-    """Take a wish apart at its punctuation; "not" counts where a part begins with it.
+    """Take a wish apart at its punctuation; "not" and the like count where a part begins with them.
 
     Words that only lead in ("I work on") are left out.
 
@@ -52,11 +71,12 @@ def parse_wish(text: str) -> Wish:
         FilterError: the text has no words to look for; the message says which kind it has.
     """
     wanted, unwanted = list[str](), list[str]()
-    for written in _ENDS.split(text):
+    spaced = _SPACES.sub(" ", text)
+    for written in _ENDS.split(_BARE_NOT.sub(r"\1, ", spaced)):
         for part in _TURN.split(written):
             negation = _UNWANTED.match(part)
             bare = part[negation.end() :] if negation else part[_lead_in(part) :]
-            bare = " ".join(bare.split())
+            bare = bare.strip(" ").rstrip(".")
             if telling_stems(plain(bare)):
                 (unwanted if negation else wanted).append(bare)
     if not wanted:

@@ -67,6 +67,8 @@ class MeaningMatcher(Matcher):
 
     @override
     def evidence(self, items: Sequence[Item], index: int, wish: Term) -> str:
+        if self._error(wish.text):  # it found the paper by words, under another setting
+            return ""
         return self._load().evidence(self._signals(items), index, wish.text)
 
     @override

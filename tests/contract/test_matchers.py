@@ -25,13 +25,14 @@ PAPER = item(
 )
 
 
-MATCHERS: tuple[Matcher, ...] = (RulesMatcher(),)
-"""The matchers of whole words, which must find the same items."""
+MATCHERS: tuple[Matcher, ...] = (RulesMatcher(), MeaningMatcher(load_engine))
+"""The matchers, which must find the same items for every term but a wish in plain words."""
 
 
 def masks(items: Sequence[Item], terms: Collection[Term]) -> Mapping[Term, int]:
-    """The items in which the terms occur, on which all matchers must agree."""
-    first, *others = (matcher.match(items, terms).terms for matcher in MATCHERS)
+    """The items in which the terms occur, on which all matchers must agree but for wishes."""
+    agreed = MATCHERS[:1] if any(term.field == "about" for term in terms) else MATCHERS
+    first, *others = (matcher.match(items, terms).terms for matcher in agreed)
     assert all(other == first for other in others)
     return first
 
@@ -153,3 +154,58 @@ def test_quoted_is_found_as_written_only() -> None:
         assert occurs("text", text, exact=True)
     for text in ("chain of thought", "mixture"):
         assert not occurs("text", text, exact=True)
+
+
+# -- wishes in plain words -------------------------------------------------------------------------
+
+MEANING = MATCHERS[1]
+DAY = tuple(
+    item(title, abstract=f"{title}. {abstract}")
+    for title, abstract in (
+        ("Evicting the KV Cache", "We compress the cache of transformers on a phone."),
+        ("Sparse MoE Layers", "A router sends each token to two experts."),
+        ("Speech Recognition on Phones", "We recognise spoken words with a small model."),
+        ("A Census of Dwarf Galaxies", "We count faint satellites in a deep survey."),
+        ("視覚と言語", "これは日本語の論文です。"),
+        ("", ""),
+    )
+)
+WISHES = tuple(
+    Term("about", text)
+    for text in (
+        "KV cache compression",
+        "mixture of experts, not speech",
+        "small models on phones, galaxies; but no speech",
+        "not speech",
+        "语言",
+        "C++",
+        "cache " * 600,
+        ", ".join(f"galaxies {number}" for number in range(400)),
+    )
+)
+ALONE = {wish: MEANING.match(DAY, [wish]).wishes[wish] for wish in WISHES}
+
+
+def test_wish_finds_what_it_asks_for() -> None:
+    assert [ALONE[wish].likely for wish in WISHES[:3]] == [0b000001, 0b000010, 0b001000]
+
+
+@given(st.permutations(WISHES), st.integers(1, len(WISHES)), st.lists(st.text(max_size=30)))
+def test_wish_finds_the_same_beside_any_others(
+    order: list[Term], count: int, texts: list[str]
+) -> None:
+    others = [Term("about", text) for text in texts]
+    found = MeaningMatcher(load_engine).match(DAY, [*order[:count], *others]).wishes
+    assert [found[wish] for wish in order[:count]] == [ALONE[wish] for wish in order[:count]]
+
+
+@given(st.text(), st.text(), st.text())
+@example("word " * 10_000, "", "word " * 10_000)
+@example("graph, " * 10_000, "graph", "\0")
+@example("not " * 10_000, "नमस्ते", "שלום")
+def test_any_text_may_be_a_wish_or_a_paper(wish: str, title: str, abstract: str) -> None:
+    term, items = Term("about", wish), [item(title, abstract=abstract)]
+    for matcher in MATCHERS:
+        assert matcher.match(items, [term]).terms[term] in {0, 1}
+        matcher.evidence(items, 0, term)
+        matcher.misunderstood(wish)
