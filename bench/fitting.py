@@ -63,7 +63,8 @@ def fit(table: Sequence[Signals]) -> Numbers:
 def _signals(papers: PaperSignals, asked: Asked) -> Signals:
     wish = load_engine().prepare(asked.wish)
     parts = (*wish.wanted, wish.whole)
-    return Signals(np.stack([closeness(papers, parts), *word_shares(papers, parts)]), asked)
+    shares = [word_shares(papers, parts, *weights) for weights in ((1, 0), (0, 1))]
+    return Signals(np.stack([closeness(papers, parts), *shares]), asked)
 
 
 def _tell_row(name: str, weights: Numbers, shown: Mapping[str, Sequence[Signals]]) -> None:

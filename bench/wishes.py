@@ -25,12 +25,13 @@ from newsletter.app.files import load_engine
 from newsletter.issue.composing import IssueMasks
 from newsletter.issue.selecting import select_papers
 from newsletter.meaning import PaperText
+from newsletter.meaning.stems import COMMON
 from newsletter.model import Item, Rule, Term
 from newsletter.papers import topics
 from newsletter.papers.meanings import MeaningMatcher
 
 MEGABYTE = 1 << 20
-WORD = re.compile(r"[a-z]{4,}")
+WORD = re.compile(r"[a-z]{5,}")
 CEILINGS = {
     "1,000 papers x 50 wishes (CPU s)": 2.0,
     "1,000 papers x 50 wishes (peak MB)": 100.0,
@@ -129,13 +130,17 @@ def _items(count: int, path: Path | None) -> list[Item]:
 def _wishes(count: int, items: Sequence[Item]) -> list[str]:
     """Distinct wishes of one to three parts, made of words that papers have side by side."""
     draw = random.Random(5)
-    told = [found for item in items if len(found := WORD.findall(item.abstract.lower())) > 20]
+    told = [found for item in items if len(found := _telling(item.abstract)) > 20]
     wishes: dict[str, None] = {}
     while len(wishes) < count:
         parts = [_phrase(draw.choice(told), draw) for _ in range(draw.choice((1, 1, 2, 3)))]
         unwanted = f", not {_phrase(draw.choice(told), draw)}" if draw.random() < 0.1 else ""
         wishes[", ".join(parts) + unwanted] = None
     return list(wishes)
+
+
+def _telling(text: str) -> list[str]:
+    return [word for word in WORD.findall(text.lower()) if word not in COMMON]
 
 
 def _phrase(words: Sequence[str], draw: random.Random) -> str:

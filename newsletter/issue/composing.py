@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from operator import itemgetter
 
 from newsletter.model import All, Issue, Item, Matching, Paper, Rule, Term, Topic, WishMasks
+from newsletter.model.readers import Breadth
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.filters import evaluate
 from newsletter.papers.topics import bit_indexes, followed_topics, present_names
@@ -103,6 +104,7 @@ class IssueMasks:
         self.matching_rule = lru_cache(maxsize=65536)(self._matching_rule)
         self.excluded_by = lru_cache(maxsize=65536)(self._excluded_by)
         self.wish = lru_cache(maxsize=65536)(self._wish)
+        self.found_by_wish = lru_cache(maxsize=65536)(self._found_by_wish)
         self.evidence = lru_cache(maxsize=65536)(self._evidence)
 
     @cached_property
@@ -158,6 +160,12 @@ class IssueMasks:
             return wish
         others = All(tuple(part for part in rule.expression.of if part is not term))
         return wish.within(evaluate(others, self.matching.terms, self.all_papers))
+
+    def _found_by_wish(self, rule: Rule, breadth: Breadth, among: int) -> tuple[int, int]:
+        """What a wish finds among these papers, and the best of it."""
+        wish = self.wish(rule)
+        found = wish.found(breadth, among) if wish else 0
+        return found, wish.best(found & among) if wish else 0
 
     @cached_property
     def _items(self) -> tuple[Item, ...]:

@@ -4,9 +4,9 @@ Papers come in bands: first those that a topic, a rule of words or a wish surely
 that a wish likely finds, then the others. Within a band they keep the issue's order.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
 from operator import or_
 
 from newsletter.issue.composing import IssueMasks
@@ -67,26 +67,23 @@ def rank_wishes(masks: IssueMasks, wants: Filter, sure: int, among: int) -> tupl
     ``sure`` are the papers that their topics and rules of words find, ``among`` those that they
     can still get.
     """
-    wishes = masks.wishes(wants.include)
-    if not wishes:
+    found = best = strong = likely = 0
+    alike: list[int] = []
+    for rule in wants.include:
+        if (wish := masks.wish(rule)) is not None:
+            papers, first = masks.found_by_wish(rule, wants.breadth, among)
+            found |= papers
+            best |= first
+            strong |= wish.strong
+            likely |= wish.likely
+            alike.append(wish.strong & ~sure)
+    if not alike:
         return 0, BY_ISSUE
-    found = [wish.found(wants.breadth, among) for wish in wishes]
-    best = _union(w.best(papers & among) for w, papers in zip(wishes, found, strict=True))
-    every = _union(found)
-    return every, Ranking(
-        sure | _union(wish.strong for wish in wishes),
-        _union(wish.likely for wish in wishes),
-        every & ~sure & ~best,
-        tuple(wish.strong & ~sure for wish in wishes),
-    )
+    return found, Ranking(sure | strong, likely, found & ~sure & ~best, tuple(alike))
 
 
 def near_wishes(masks: IssueMasks, wants: Filter) -> int:
     """The papers that a reader's wishes may find, and those that their unwanted parts keep out."""
     wishes = masks.wishes(wants.include)
-    unwanted = (papers for wish in wishes for papers in wish.unwanted.values())
-    return _union((*unwanted, *(1 << index for wish in wishes for index in wish.ranked)))
-
-
-def _union(papers: Iterable[int]) -> int:
-    return reduce(or_, papers, 0)
+    near = chain.from_iterable((wish.remote, *wish.unwanted.values()) for wish in wishes)
+    return reduce(or_, near, 0)

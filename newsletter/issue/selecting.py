@@ -111,6 +111,8 @@ def _wanted(masks: IssueMasks, wants: Filter) -> int:
 
 
 def _mask_of(indexes: Mapping[int, int], numbers: frozenset[int]) -> int:
+    if not numbers:  # as for most readers
+        return 0
     return sum(1 << indexes[number] for number in numbers if number in indexes)
 
 

@@ -87,9 +87,9 @@ class Engine:
         if not topics:
             return np.zeros((0, len(papers)), np.float32)
         parts = [self._prepare_topic(name, texts) for name, texts in topics]
-        in_name, _ = word_shares(papers, parts)
+        in_name = word_shares(papers, parts, anywhere=TOPIC_NAME, in_title=0)
         usual = np.array([part.deviation / TOPIC_DEVIATION for part in parts], np.float32)
-        return TOPIC_MEANING * usual[:, None] * closeness(papers, parts) + TOPIC_NAME * in_name
+        return TOPIC_MEANING * usual[:, None] * closeness(papers, parts) + in_name
 
     def nearest(
         self, papers: PaperSignals, indexes: Sequence[int], phrases: Sequence[str]
@@ -122,7 +122,7 @@ def _masks(found: Floats) -> Sequence[Sequence[Any]]:
     order = np.argsort(-found, axis=1, kind="stable")  # ties: the better paper comes first
     counts = np.count_nonzero(found >= REMOTE, axis=1).tolist()
     ranked = [tuple(row[:count].tolist()) for row, count in zip(order, counts, strict=True)]
-    return ranked, *(_integers(found >= least) for least in (POSSIBLE, LIKELY, STRONG))
+    return ranked, *(_integers(found >= least) for least in (REMOTE, POSSIBLE, LIKELY, STRONG))
 
 
 def _integers(flags: NDArray[np.bool_]) -> list[int]:

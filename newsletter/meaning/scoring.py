@@ -145,31 +145,35 @@ def _blocks(
 def _score_block(
     papers: PaperSignals, wishes: Sequence[PreparedWish]
 ) -> tuple[Floats, dict[int, NDArray[np.bool_]]]:
-    odds = part_odds(papers, list(chain.from_iterable(map(_parts, wishes))))
-    probabilities = np.zeros((len(wishes), len(papers)), np.float32)
+    groups = [group for wish in wishes for group in _groups(wish)]
+    odds = part_odds(papers, list(chain.from_iterable(groups)))
+    lengths = np.array([len(group) for group in groups])
+    starts = np.cumsum(lengths) - lengths
+    best = np.maximum.reduceat(odds, starts, axis=0)
+    sizes = np.array([2 + bool(wish.unwanted) for wish in wishes])
+    first = np.cumsum(sizes) - sizes
+    probabilities = sigmoid((best[first] + best[first + 1]) / 2 + BIAS)
     kept_out = dict[int, NDArray[np.bool_]]()
-    at = 0
-    for row, wish in enumerate(wishes):
-        wanted = odds[at : at + len(wish.wanted)]
-        whole = odds[at + len(wish.wanted)]
-        at += len(wish.wanted) + 1
-        probabilities[row] = sigmoid((wanted.max(axis=0) + whole) / 2 + BIAS)
-        if wish.unwanted:
-            unwanted = sigmoid(odds[at : at + len(wish.unwanted)] + BIAS) >= UNWANTED
-            kept_out[row] = unwanted & (probabilities[row] >= REMOTE)
-            probabilities[row, unwanted.any(axis=0)] = 0
-            at += len(wish.unwanted)
+    for row in (row for row, wish in enumerate(wishes) if wish.unwanted):
+        group = first[row] + 2
+        parts = odds[starts[group] : starts[group] + lengths[group]]
+        unwanted = sigmoid(parts + BIAS) >= UNWANTED
+        kept_out[row] = unwanted & (probabilities[row] >= REMOTE)
+        probabilities[row, unwanted.any(axis=0)] = 0
     return probabilities, kept_out
 
 
-def _parts(wish: PreparedWish) -> Sequence[PreparedPart]:
-    return (*wish.wanted, wish.whole, *wish.unwanted)
+def _groups(wish: PreparedWish) -> Iterator[Sequence[PreparedPart]]:
+    """The parts of which the strongest counts: the wanted ones, the whole, the unwanted ones."""
+    yield wish.wanted
+    yield (wish.whole,)
+    if wish.unwanted:
+        yield wish.unwanted
 
 
 def part_odds(papers: PaperSignals, parts: Sequence[PreparedPart]) -> Floats:
     """For each part and paper the log odds from all signals, without the bias."""
-    coverage, in_title = word_shares(papers, parts)
-    odds = MEANING * closeness(papers, parts) + WORDS * coverage + TITLE * in_title
+    odds = MEANING * closeness(papers, parts) + word_shares(papers, parts, WORDS, TITLE)
     return np.asarray(odds, np.float32)
 
 
@@ -199,22 +203,26 @@ def closeness(papers: WithVectors, parts: Sequence[PreparedPart]) -> Floats:
     return np.where((scales > 0) & (papers.scales > 0), close, 0).astype(np.float32)
 
 
-def word_shares(papers: PaperSignals, parts: Sequence[PreparedPart]) -> tuple[Floats, Floats]:
-    """For each part and paper the share of its words, by rarity, anywhere and in the title."""
+def word_shares(
+    papers: PaperSignals, parts: Sequence[PreparedPart], anywhere: float, in_title: float
+) -> Floats:
+    """For each part and paper the share of its words, by rarity, times a weight.
+
+    The weights are those of words ``anywhere`` in a paper, and again of those ``in_title``.
+    """
     known = [each for part in parts for each in part.stems if each in papers.rows]
     places = {each: place for place, each in enumerate(dict.fromkeys(known))}
     counts, titles = papers.dense(list(places))
+    weighted = anywhere * counts + in_title * titles
     wanted = [places.get(each, len(places)) for part in parts for each in part.stems]
-    coverage = np.zeros((len(parts), len(papers)), np.float32)
-    in_title = np.zeros_like(coverage)
+    found = np.zeros((len(parts), len(papers)), np.float32)
     lengths = np.array([len(part.stems) for part in parts])
     with_words = np.flatnonzero(lengths)
     if len(with_words):
         shares = np.concatenate([part.shares for part in parts])[:, None]
         starts = (np.cumsum(lengths) - lengths)[with_words]
-        coverage[with_words] = np.add.reduceat(counts[wanted] * shares, starts, axis=0)
-        in_title[with_words] = np.add.reduceat(titles[wanted] * shares, starts, axis=0)
-    return coverage, in_title
+        found[with_words] = np.add.reduceat(weighted[wanted] * shares, starts, axis=0)
+    return found
 
 
 def sigmoid(odds: Floats) -> Floats:

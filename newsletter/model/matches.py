@@ -17,6 +17,7 @@ class WishMasks:
 
     Attributes:
         ranked: all that it may find, the most probable first.
+        remote: the same ones.
         possible: those of them that it finds if they are among the best.
         likely: those that it finds in any case.
         strong: those that are more probably right than not.
@@ -24,6 +25,7 @@ class WishMasks:
     """
 
     ranked: tuple[int, ...] = ()
+    remote: int = 0
     possible: int = 0
     likely: int = 0
     strong: int = 0
@@ -43,6 +45,9 @@ class WishMasks:
 
     def best(self, among: int, count: int = BEST_OF_WISH) -> int:
         """The most probable of these papers, this many."""
+        among &= self.remote
+        if among.bit_count() <= count:
+            return among
         best = 0
         for index in self.ranked:
             if among >> index & 1:
@@ -56,6 +61,7 @@ class WishMasks:
         """The wish if it can find these papers only."""
         return WishMasks(
             tuple(index for index in self.ranked if papers >> index & 1),
+            self.remote & papers,
             self.possible & papers,
             self.likely & papers,
             self.strong & papers,
@@ -64,7 +70,7 @@ class WishMasks:
 
     def without(self, part: str, papers: int) -> "WishMasks":
         """The wish if one of its unwanted parts keeps out these papers, too."""
-        kept_out = papers & sum(1 << index for index in self.ranked)
+        kept_out = papers & self.remote
         unwanted = {**self.unwanted, part: self.unwanted[part] | kept_out}
         return replace(self.within(~papers), unwanted=unwanted)
 

@@ -61,10 +61,11 @@ class Wishing(RulesMatcher):
         wanted, _, unwanted = text.partition(", not ")
         by_place = {place: self.odds[wanted].get(n, 0) for place, n in self.numbers.items()}
         ranked = sorted((i for i in by_place if by_place[i] >= 0.05), key=lambda i: -by_place[i])
-        possible, likely, strong = (
-            sum(1 << i for i in ranked if by_place[i] >= least) for least in (0.1, 0.3, 0.5)
+        remote, possible, likely, strong = (
+            sum(1 << i for i in ranked if by_place[i] >= least) for least in (0, 0.1, 0.3, 0.5)
         )
-        return WishMasks(tuple(ranked), possible, likely, strong, {unwanted: 0} if unwanted else {})
+        kept_out = {unwanted: 0} if unwanted else {}
+        return WishMasks(tuple(ranked), remote, possible, likely, strong, kept_out)
 
     @override
     def evidence(self, items: Sequence[Item], index: int, wish: Term) -> str:
