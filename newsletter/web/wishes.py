@@ -6,12 +6,12 @@ Nothing of it is stored.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from newsletter.model import Item, Term
+from newsletter.model import Breadth, Item, Term
 from newsletter.model.zones import load_zone
 from newsletter.papers.topics import bit_indexes
 from newsletter.ports import Matcher
@@ -77,7 +77,9 @@ def try_wishes(context: PageContext, request: Request, form: Form) -> Tried:
     wishes = [wish for wish, about in advice.items() if about is None or not about.certain]
     if not wishes:
         return Tried()
-    found = find_papers(context.page_cache.last_days(today), wishes, matcher, today)
+    days, chosen = context.page_cache.last_days(today), form.one("breadth")
+    breadth: Breadth = next((each for each in get_args(Breadth) if each == chosen), "normal")
+    found = find_papers(days, wishes, matcher, today, breadth)
     without = tuple(wish for wish in found.without if advice[wish] is None)
     return Tried(replace(found, without=without), cut=len(tried) < len(written))
 
@@ -102,7 +104,11 @@ class _Hit(NamedTuple):
 
 
 def find_papers(
-    days: Iterable[MatchedDay], wishes: Sequence[str], matcher: Matcher, today: date
+    days: Iterable[MatchedDay],
+    wishes: Sequence[str],
+    matcher: Matcher,
+    today: date,
+    breadth: Breadth = "normal",
 ) -> Found:
     """What these wishes find in the last days, which are given newest first."""
     terms = [Term("about", wish) for wish in wishes]
@@ -112,7 +118,7 @@ def find_papers(
             break
         items, first = tuple(paper.item for paper in issue.papers), issue.day
         counts.append(len(items))
-        hits += _hits(items, terms, matcher, issue.day)
+        hits += _hits(items, terms, matcher, issue.day, breadth)
     found, lucky = _surest_first(hits), {hit.wish for hit in hits}
     return Found(
         when=_in_words(first, len(counts), today),
@@ -125,13 +131,14 @@ def find_papers(
 
 
 def _hits(
-    items: Sequence[Item], terms: Sequence[Term], matcher: Matcher, day: date
+    items: Sequence[Item], terms: Sequence[Term], matcher: Matcher, day: date, breadth: Breadth
 ) -> Iterator[_Hit]:
     found = matcher.match(items, terms)
     for term in terms:
         masks = found.wishes.get(term)
         bands = (masks.strong, masks.likely) if masks else ()
-        for place in bit_indexes(found.terms[term]):
+        chosen = masks.found(breadth) if masks else found.terms[term]
+        for place in bit_indexes(chosen):
             band = sum(not mask >> place & 1 for mask in bands)
             yield _Hit(items, place, term, day, band)
 

@@ -274,7 +274,9 @@ def test_sign_up_page_shows_what_wishes_find(
         page.get_by_role("button", name="Show what this finds").click()
     expect(page.locator("#found")).to_contain_text("1 of 2 papers today")
     expect(page.locator("#found li")).to_contain_text("About green salad")
-    assert not scripts or sent[-1] == "wishes=salad", "the address is not sent while typing"
+    assert not scripts or sent[-1] == "wishes=salad&breadth=normal", (
+        "the address is not sent while typing"
+    )
     assert app.store.readers() == ()
     page.get_by_label("Email address").press("Enter")
     expect(page.get_by_role("heading", name="Check your inbox")).to_be_visible()

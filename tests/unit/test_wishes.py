@@ -1,9 +1,10 @@
 """What wishes in plain words find in the papers of the last days."""
 
 from datetime import timedelta
+from typing import get_args
 
 from newsletter.app.files import load_engine
-from newsletter.model import Issue
+from newsletter.model import Breadth, Issue
 from newsletter.papers.meanings import MeaningMatcher
 from newsletter.papers.topics import match_issue
 from newsletter.publisher.previewing import MatchedDay
@@ -41,6 +42,16 @@ def test_days_before_are_tried_until_something_is_found() -> None:
     assert find_papers([today, full], ["dwarf galaxies"], MATCHER, DAY).days == 1
     nothing = find_papers([empty], ["dwarf galaxies"], MATCHER, DAY)
     assert (nothing.matches, nothing.when) == (0, "today")
+
+
+def test_breadth_decides_how_sure_papers_are() -> None:
+    days = [a_day(0, "Dark matter halos of dwarf galaxies", "Spiral arms of galaxies", dull=ENOUGH)]
+    found = [
+        find_papers(days, [HALOS], MATCHER, DAY, breadth).matches for breadth in get_args(Breadth)
+    ]
+    assert found[0] == 1
+    assert found == sorted(found)
+    assert found[1] == 2
 
 
 def test_paper_of_two_wishes_counts_once() -> None:
