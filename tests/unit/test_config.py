@@ -1,11 +1,13 @@
 import json
 from importlib import import_module
+from importlib.resources import files
 
 import pytest
 from pydantic import SecretStr
 
 from newsletter.config import Settings, WebhookSettings, curated_topics, read_settings
 from newsletter.config import topics as bundled
+from newsletter.config.yaml_file import load
 from newsletter.errors import ConfigurationError, InvalidFileError
 from newsletter.model import Publication
 from newsletter.readers.joining import OPEN_TO_ALL
@@ -446,6 +448,14 @@ def test_curated_topics_are_many_and_distinct() -> None:
     for values in zip(*((t.name, t.about, t.example) for t in topics), strict=True):
         assert len(set(values)) == len(topics) >= 60
     assert all(topic.group and 3 <= len(set(topic.phrases)) <= 5 for topic in topics)
+
+
+def test_bundled_topics_are_read_as_yaml_is() -> None:
+    file = files("newsletter").joinpath("data", "topics.yaml")
+    entries = load(file.read_bytes(), "topics.yaml", {}).value
+    assert isinstance(entries, list)
+    named = [entry["name"] for entry in entries if isinstance(entry, dict)]
+    assert [bundled.bundled_settings(str(name)) for name in named] == entries
 
 
 def test_schema_names_every_setting() -> None:
