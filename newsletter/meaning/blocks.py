@@ -1,6 +1,5 @@
 """Blocks of the archive's search index: a vector for each paper, and who has which words."""
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,9 @@ from numpy.typing import NDArray
 from newsletter.meaning.papers import PaperText
 from newsletter.meaning.scoring import MEANING, WORDS, PreparedWish, closeness
 from newsletter.meaning.table import Floats, VectorTable
+
+LETTERS = 12  # bytes of a word that a block knows
+_WORD = f"S{LETTERS}"
 
 _PRESENT = 0.75  # about what a stem counts that a paper has, however often
 
@@ -30,60 +32,51 @@ def pack_block(table: VectorTable, papers: Mapping[int, IndexedPaper], rows: int
     """The block with these papers, by their places in it; others of its rows stay empty."""
     steps = np.zeros((rows, len(table.mean)), np.int8)
     scales = np.zeros(rows, "<f4")
-    holders = defaultdict[bytes, list[int]](list)
+    holders = defaultdict[bytes, set[int]](set)
     for place, paper in sorted(papers.items()):
         vector = table.vector(f"{paper.text.title}. {paper.text.abstract}")
         steps[place], scales[place] = vector.steps, vector.scale
         for word in paper.words:
-            holders[word.encode()].append(place)
+            holders[word.encode()[:LETTERS]].add(place)
     words = sorted(holders)
     ends = np.cumsum([0, *(len(holders[word]) for word in words)], dtype="<u4")
-    listed = np.fromiter(chain.from_iterable(holders[word] for word in words), "<u2")
-    text = b"".join(word + b"\n" for word in words)
-    sizes = np.array([*steps.shape, len(ends), len(listed)], "<u4")
-    return b"".join([*(each.tobytes() for each in (sizes, steps, scales, ends, listed)), text])
+    listed = np.fromiter(chain.from_iterable(sorted(holders[word]) for word in words), "<u2")
+    sizes = np.array([*steps.shape, len(words), len(listed)], "<u4")
+    packed = (sizes, steps, scales, ends, listed, np.array(words, _WORD))
+    return b"".join(each.tobytes() for each in packed)
 
 
 @dataclass(frozen=True, slots=True)
 class PaperBlock:
-    """A block that was read. ``words`` are in order, each before a line end.
+    """A block that was read.
 
-    Word *n* begins at ``starts[n]``, the papers that have it are ``holders[ends[n]:ends[n + 1]]``.
+    ``words`` are in order; the papers that have word *n* are ``holders[ends[n]:ends[n + 1]]``.
     """
 
     steps: Floats
     scales: Floats
-    words: bytes
-    starts: NDArray[np.int64]
     ends: NDArray[np.uint32]
     holders: NDArray[np.uint16]
+    words: NDArray[np.bytes_]
 
     @classmethod
     def read(cls, packed: bytes) -> "PaperBlock":
         """The block that :func:`pack_block` has packed."""
-        rows, dimensions, ends, holders = np.frombuffer(packed, "<u4", 4).tolist()
+        rows, dimensions, words, listed = np.frombuffer(packed, "<u4", 4).tolist()
         at = 16
         steps = np.frombuffer(packed, np.int8, rows * dimensions, at)
         scales = np.frombuffer(packed, "<f4", rows, at := at + steps.nbytes)
-        bounds = np.frombuffer(packed, "<u4", ends, at := at + scales.nbytes)
-        listed = np.frombuffer(packed, "<u2", holders, at := at + bounds.nbytes)
+        ends = np.frombuffer(packed, "<u4", words + 1, at := at + scales.nbytes)
+        holders = np.frombuffer(packed, "<u2", listed, at := at + ends.nbytes)
+        letters = np.frombuffer(packed, _WORD, words, at + holders.nbytes)
         as_floats = steps.reshape(rows, dimensions).astype(np.float32)
-        words = packed[at + listed.nbytes :]
-        line_ends = np.flatnonzero(np.frombuffer(words, np.uint8) == ord("\n"))
-        starts = np.concatenate([[0], line_ends + 1])[:-1]
-        return cls(as_floats, scales, words, starts, bounds, listed)
+        return cls(as_floats, scales, ends, holders, letters)
 
     def having(self, beginning: str) -> Flags:
-        """The papers that have a word beginning like this."""
-        looked_for = beginning.encode()
-
-        def start_of(word: int) -> bytes:
-            at = self.starts.item(word)
-            return self.words[at : at + len(looked_for)]
-
-        words = range(len(self.starts))
-        first = bisect_left(words, looked_for, key=start_of)
-        last = bisect_right(words, looked_for, lo=first, key=start_of)
+        """The papers that have a word beginning like this, as far as the index knows words."""
+        looked_for = beginning.encode()[:LETTERS]
+        first = self.words.searchsorted(looked_for)
+        last = self.words.searchsorted(looked_for.ljust(LETTERS, b"\xff"), "right")
         found = np.zeros(len(self.scales), np.bool_)
         found[self.holders[self.ends[first] : self.ends[last]]] = True
         return found

@@ -40,8 +40,8 @@ BEGIN = (0.5, 0.3, 0.05)
 """From which probability on a paper is in each band."""
 REMOTE = 0.01  # the probability of a paper where only words are compared
 
-CLOSE = 80  # papers nearest to a search in meaning and words that are compared with it in full
-WITH_WORDS = 40  # the same of papers that have all its words: the nearest, and the newest
+CLOSE = 60  # papers nearest to a search in meaning and words that are compared with it in full
+WITH_WORDS = 30  # the same of papers that have all its words: the nearest, and the newest
 WITH_RULE = 400  # the newest papers that may match a rule that are compared with it
 
 COMPARED = 2000  # of the newest papers, about, may be related to one
@@ -51,7 +51,7 @@ KNOWN = 0.5  # of a search's words, at least; with fewer the meaning is a guess
 
 MAX_REASON = 160  # characters
 
-FORM = 2  # of what the index has of a paper
+FORM = 3  # of what the index has of a paper
 
 _SIGNS = re.compile(rf'(?:^|[\s(])(?:{"|".join(get_args(Field))}):|"', re.IGNORECASE)
 """What a rule has and plain words have not."""

@@ -1,6 +1,7 @@
 """The index of the archive's search, and the search for words without it, in SQL."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from typing_extensions import override
@@ -50,11 +51,11 @@ class ArchiveIndexQueries(Queries, ArchiveIndex):
         last = first - 1
         while True:
             with self._database.reading() as connection:
-                rows = connection.execute(query.where(BLOCKS.start > last)).all()
+                rows = _fetch(connection, query.where(BLOCKS.start > last))
             yield from (IndexBlock(*row) for row in rows)
             if len(rows) < BLOCKS_AT_ONCE:
                 return
-            last = rows[-1].start
+            last = rows[-1][0]
 
     @override
     def stale_block(self, form: str) -> IndexBlock | None:
@@ -84,3 +85,13 @@ class ArchiveIndexQueries(Queries, ArchiveIndex):
         values = {"last": block.last, "made": block.changes, "format": form, "body": block.body}
         with self._database.writing() as connection:
             connection.execute(statement.values(values))
+
+
+def _fetch(connection: sa.Connection, query: sa.Select[Any]) -> Sequence[Sequence[Any]]:
+    """The rows of a query; from PostgreSQL bytes come as they are, not as hexadecimal text."""
+    if not is_postgres(connection):
+        return connection.execute(query).all()
+    compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
+    driver: Any = connection.connection.driver_connection
+    rows: Sequence[Sequence[Any]] = driver.execute(str(compiled), binary=True).fetchall()
+    return rows
