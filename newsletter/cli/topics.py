@@ -13,6 +13,7 @@ from newsletter.config import curated_topics
 from newsletter.config.fields import pointed
 from newsletter.config.subscribers import mailbox_key
 from newsletter.errors import ConfigurationError, UsageError
+from newsletter.issue.composing import quote_rule, split_evidence
 from newsletter.model import Filter, Subscriber, Topic, Verdict
 from newsletter.papers.advice import advise
 from newsletter.papers.filters import parse_rule
@@ -162,7 +163,14 @@ def _lines(name: str, previews: Sequence[FilterPreview]) -> str:
     return "\n".join(
         (
             f"{name}: {average:.1f} papers a day over {count_of(len(previews), 'day')}",
-            *(f"  in    {verdict.title} ({verdict.reason})" for verdict in matches[:SHOWN]),
+            *(f"  in    {verdict.title} ({_why(name, verdict)})" for verdict in matches[:SHOWN]),
             *(f"  near  {verdict.title} ({verdict.reason})" for verdict in misses[:SHOWN]),
         )
     )
+
+
+def _why(name: str, verdict: Verdict) -> str:
+    """The reason for a paper; of the wish that is tried, which stands above, the evidence alone."""
+    before, evidence = split_evidence(verdict.reason)
+    wish = quote_rule("include", f"about: {name}")
+    return evidence.strip(" ()") if evidence and before == wish else verdict.reason

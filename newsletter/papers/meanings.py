@@ -79,7 +79,8 @@ class MeaningMatcher(Matcher):
         if known >= KNOWN_WORDS * asked:
             return None
         problem = (
-            f"I know {known} of these {asked} words; write the wish in English, in other words"
+            f"I know {known} of these {asked} words, so hardly more is found than papers that have "
+            "them; try other words, in English"
         )
         return Advice(problem, certain=False)
 

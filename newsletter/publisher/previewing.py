@@ -242,7 +242,7 @@ def _as_new(publisher: Publisher, day: date, *, first: bool = False) -> Issue:
 
 @dataclass(frozen=True, slots=True)
 class FilterPreview:
-    """What a filter makes of one day's papers.
+    """What a filter makes of one day's papers; of those that are included, the surest come first.
 
     ``papers`` and ``matches`` say how many there are, and how many are included. The verdicts may
     be those of the first ones only.
@@ -334,14 +334,16 @@ def _preview_for(masks: IssueMasks, history: ReaderHistory, most: int | None) ->
     selection = select_papers(masks, history)
     almost = near_wishes(masks, history.reader.subscriber.filter)
     kept_away = (selection.wanted | almost) & ~selection.chosen & ~masks.quarantined
-    asked = first_bits(selection.chosen, most) | first_bits(kept_away, most)
-    verdicts = tuple(explain(masks, history, among=asked))
+    surest = selection.ranking.order(selection.chosen)[:most]
+    asked = sum(1 << index for index in surest) | first_bits(kept_away, most)
+    verdicts = {verdict.paper: verdict for verdict in explain(masks, history, among=asked)}
+    ordered = (verdicts[masks.issue.papers[index].key] for index in surest)
     return FilterPreview(
         day=masks.issue.day,
         papers=len(masks.issue.papers),
         matches=selection.chosen.bit_count(),
-        included=tuple(verdict for verdict in verdicts if verdict.included),
-        near_misses=tuple(v for v in verdicts if v.reason.startswith(NEAR_MISSES)),
+        included=tuple(verdict for verdict in ordered if verdict.included),
+        near_misses=tuple(v for v in verdicts.values() if v.reason.startswith(NEAR_MISSES)),
     )
 
 

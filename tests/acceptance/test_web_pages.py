@@ -289,7 +289,7 @@ def test_wishes_are_filters_where_rules_alone_count() -> None:
         ("not speech", "“not speech”: this says only what you do not want", False),
         ("大语言模型", "plain words are understood in English only", False),
         ("x " * 2_100 + "x", "4096 is the most", False),
-        ("Sprachmodelle für Chirurgen", "words; write the wish in English", True),
+        ("Sprachmodelle für Chirurgen", "try other words, in English", True),
         ("galaxies, author:Li", "“author:” works only in your filters", True),
     ],
 )

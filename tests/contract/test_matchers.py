@@ -1,12 +1,14 @@
 # ruff: noqa: RUF001 - characters that look alike are the subject here
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import get_args
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import newsletter.papers
-from newsletter.app.files import load_engine
+from newsletter.app.files import load_engine, make_matcher
+from newsletter.config.models import Matching
 from newsletter.model import Field, Item, Term
 from newsletter.papers.matching import RulesMatcher
 from newsletter.papers.meanings import MeaningMatcher
@@ -104,6 +106,11 @@ MADE: Mapping[type[Matcher], Callable[[], Matcher]] = {
     MeaningMatcher: lambda: MeaningMatcher(load_engine),
 }
 """How each kind of matcher is made."""
+
+
+def test_setting_chooses_the_matcher() -> None:
+    made = {matching: type(make_matcher(matching)) for matching in get_args(Matching)}
+    assert made == {"meaning": MeaningMatcher, "rules": RulesMatcher}
 
 
 @pytest.mark.parametrize("kind", implementations(Matcher, newsletter.papers))

@@ -92,7 +92,7 @@ def test_advice_has_a_place_in_the_rule(text: str) -> None:
     ("wish", "said", "certain"),
     [
         ("protein folding", "", False),
-        ("Sprachmodelle für medizinische Bildgebung", "words; write the wish in English", False),
+        ("Sprachmodelle für medizinische Bildgebung", "try other words, in English", False),
         ("大语言模型", "in English only", True),
         ("the of and", "no word to look for", True),
     ],

@@ -1,10 +1,13 @@
 """Wishes in plain words, with the vector table that the package has."""
 
+import io
+
+import numpy as np
 import pytest
 
 from newsletter.app.files import load_engine
 from newsletter.errors import FilterError
-from newsletter.meaning import PaperSignals, PaperText, Wish, parse_wish, score
+from newsletter.meaning import PaperSignals, PaperText, VectorTable, Wish, parse_wish, score
 from newsletter.meaning.stems import stem
 
 PAPERS = (
@@ -30,6 +33,14 @@ PAPERS = (
 @pytest.fixture(scope="module")
 def signals() -> PaperSignals:
     return load_engine().read(PAPERS)
+
+
+def test_table_with_objects_is_refused() -> None:
+    """Reading them would run code."""
+    file = io.BytesIO()
+    np.savez(file, format=np.array([object()]))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        VectorTable.load(file.getvalue())
 
 
 def best(signals: PaperSignals, wish: str) -> int:

@@ -129,6 +129,13 @@ def test_values_written_by_hand_stay_as_they_are() -> None:
     )
 
 
+def test_wish_stays_whole_among_other_rules() -> None:
+    rules = ("LoRA", 'about: a, "b"; c (d: e) \\ f, not g', "author:Tao")
+    wants = Filter(include=tuple(map(parse_rule, rules)))
+    (reader,) = read(write_csv([ListedReader(Subscriber("ada@example.org", filter=wants))])).readers
+    assert tuple(rule.text for rule in reader.subscriber.filter.include) == rules
+
+
 # -- what spreadsheets write -----------------------------------------------------------------------
 
 PLAIN = "Email,Name\r\nada@example.org,Jürgen\r\nbob@example.org,Bob\r\n"
