@@ -226,6 +226,7 @@ class _TopicReasons:
         self._closeness = matcher.closeness(items, topics)
         self._primary = _primary_categories(items) if self._closeness else None
         self._without_categories = _mask(i for i, item in enumerate(items) if not item.categories)
+        self._with_abstract = _mask(i for i, item in enumerate(items) if item.abstract)
 
     def members(self, topic: Topic) -> Mapping[int, _Reason]:
         """The topic's papers by their index."""
@@ -243,13 +244,14 @@ class _TopicReasons:
     def _by_closeness(self, topic: Topic) -> int:
         """The papers that may be in a topic without any rule that speaks for it.
 
-        Not those whose authors chose categories, and none of those that define the topic; and none
-        if it is a topic of another science, whose words :data:`KNOWN_ARCHIVES` use in passing.
+        Not those of which nothing but the title is known, or whose authors chose categories and
+        none of the topic's; and none if it is a topic of another science, whose words papers of
+        :data:`KNOWN_ARCHIVES` use in passing.
         """
         archives = {name.partition(".")[0] for name in topic.categories}
         if not archives <= KNOWN_ARCHIVES:
             return 0
-        return self._without_categories if topic.categories else self._all_papers
+        return self._with_abstract & (self._without_categories if topic.categories else -1)
 
     def _reasons(
         self, topic: Topic, odds: Mapping[int, float], weighed: Mapping[int, _WeightedRules]

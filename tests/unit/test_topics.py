@@ -171,10 +171,14 @@ def test_most_probable_topic_is_the_best() -> None:
 
 
 def test_closeness_alone_needs_a_science_that_is_known() -> None:
-    """Nor does it overrule the categories that authors chose."""
+    """Nor does it overrule the categories that authors chose, nor judge by a title."""
     others = replace(ROBOTICS, any=(), categories=("physics.bio-ph",))
     grasping = paper(1, "Grasping clutter", abstract=GRASPING)
     assert match_robots(grasping).matching.topics["Robotics"] == 0b1
     assert match_robots(grasping, other=replace(others, name="Gait")).matching.topics["Gait"] == 0
     elsewhere = paper(1, "Grasping clutter", abstract=GRASPING, categories=("cs.CL",))
     assert match_robots(elsewhere).matching.topics["Robotics"] == 0
+    only_title = paper(
+        1, "A gripper learns dexterous manipulation and grasping by a visuomotor policy"
+    )
+    assert match_robots(only_title).matching.topics["Robotics"] == 0
