@@ -32,10 +32,10 @@ Everything else:
 - ``preview``: the time until the preview page is shown, and until it shows a saved change.
 
 ``labelled`` reads labelled papers, ``rivals`` has the engines that wishes are compared with,
-``fitting`` fits the engine's weights. ``workload`` makes the seeded papers and readers, ``naive``
-is the obvious renderer to compare with, ``sending`` and ``turns`` run one sender in its own
-process, ``servers`` starts the SMTP servers, ``checking`` compares what they received with what
-``naive`` renders, ``resident`` reads memory.
+``fitting`` fits the engine's weights, ``likes`` measures what liked papers change. ``workload``
+makes the seeded papers and readers, ``naive`` is the obvious renderer to compare with, ``sending``
+and ``turns`` run one sender in its own process, ``servers`` starts the SMTP servers, ``checking``
+compares what they received with what ``naive`` renders, ``resident`` reads memory.
 
 What happens when a sender fails is tested in ``tests/faults``.
 """

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import ROOT, fitting, rivals, wishes
+from bench import ROOT, fitting, likes, rivals, wishes
 from bench.labelled import (
     Asked,
     Figure,
@@ -135,6 +135,8 @@ def measure(asked: argparse.Namespace) -> Mapping[str, Figure]:
             )
             if asked.rivals:
                 found |= _tell(f"{name}: other engines", against(pool, table))
+        for name, figures in likes.figures(pool.signals, tables).items():
+            found |= _tell(f"{name}: MAP of the rest after {likes.LIKED} likes", figures)
         found |= _tell(f"topics: {len(papers)} papers", topic_figures(pool, papers))
         if asked.missed:
             _tell_mistakes(pool, papers)
@@ -144,8 +146,8 @@ def measure(asked: argparse.Namespace) -> Mapping[str, Figure]:
         labelled = read_categories(asked.categories)
         found |= _tell(f"categories: {len(labelled)} papers", categories(labelled))
     if asked.speed:
-        figures = wishes.measure(asked.categories)
-        found |= _tell("time and memory", {n: Figure(v, v, v) for n, v in figures.items()})
+        spent = wishes.measure(asked.categories)
+        found |= _tell("time and memory", {n: Figure(v, v, v) for n, v in spent.items()})
     return found
 
 

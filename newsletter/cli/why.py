@@ -97,9 +97,11 @@ def _document(verdict: Verdict) -> dict[str, object]:
         "title": verdict.title,
         "in": verdict.included,
         "reason": verdict.reason,
+        "moved": verdict.moved,
     }
 
 
 def _lines(verdict: Verdict) -> str:
     placed = "in " if verdict.included else "out"
-    return f"{placed}  {verdict.paper}  {verdict.title}\n       {verdict.reason}"
+    why = "; ".join(filter(None, (verdict.reason, verdict.moved)))
+    return f"{placed}  {verdict.paper}  {verdict.title}\n       {why}"

@@ -21,7 +21,7 @@ from newsletter.model import (
     Subscriber,
     Summary,
 )
-from newsletter.papers.topics import bit_indexes, first_bits
+from newsletter.papers.topics import bit_indexes
 
 LEAD_PAPERS = 3  # how many papers open a letter, before its topics
 WEEKLY_CARDS = 10  # how many papers open a weekly letter; the others are titles
@@ -227,7 +227,7 @@ def _lead_papers(
     """
     if count == WEEKLY_CARDS and ranking.alike:  # these are all that the letter has as cards
         return _mask(ranking.order(chosen & ~ranking.titles)[:count])
-    leads = ranking.leads(chosen & masks.noticed, count)
+    leads = ranking.leads(chosen & (masks.noticed | ranking.liked), count)
     if leads.bit_count() < count:
         leads = ranking.leads(chosen, count)
     if leads.bit_count() < count:
@@ -236,7 +236,8 @@ def _lead_papers(
         if not leads & ~group.papers:
             topics = sum(other.papers for other in groups if other.name != OTHER)
             elsewhere = ranking.leads(topics & ~group.papers, 1)
-            return first_bits(leads, count - 1) | elsewhere if elsewhere else leads
+            best = _mask(ranking.order(leads)[: count - 1])
+            return best | elsewhere if elsewhere else leads
     return leads
 
 

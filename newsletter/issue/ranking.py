@@ -1,16 +1,18 @@
 """The order of one reader's papers, and what their wishes in plain words find.
 
 Papers come in bands: first those that a topic, a rule of words or a wish surely finds, then those
-that a wish likely finds, then the others. Within a band they keep the issue's order.
+that a wish likely finds, then the others. Within a band they keep the issue's order. A paper like
+those that the reader liked comes a band earlier, one like those of which they want less a band
+later.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import chain
 from operator import or_
 
 from newsletter.issue.composing import IssueMasks
-from newsletter.model import Filter
+from newsletter.model import NO_TASTE, Filter, Taste
 from newsletter.papers.topics import bit_indexes
 
 
@@ -23,32 +25,56 @@ class Ranking:
         likely: the second one, apart from papers of the first.
         titles: papers that are titles at most: only wishes find them, and each finds better ones.
         alike: for each wish, the papers that it finds surely, and no topic or rule of words.
+        liked: papers that come a band earlier.
+        unliked: papers that come a band later.
     """
 
     sure: int = -1
     likely: int = 0
     titles: int = 0
     alike: tuple[int, ...] = ()
+    liked: int = 0
+    unliked: int = 0
 
     def order(self, papers: int) -> list[int]:
         """The places of these papers, in order."""
-        first = papers & self.sure
-        if first == papers:
+        if papers & self.sure == papers and not papers & (self.liked | self.unliked):
             return bit_indexes(papers)
-        likely = papers & self.likely & ~first
-        return [i for band in (first, likely, papers & ~first & ~likely) for i in bit_indexes(band)]
+        return [i for band in self._bands(papers) for i in bit_indexes(band)]
+
+    def _bands(self, papers: int) -> tuple[int, ...]:
+        """These papers by band, the first band first."""
+        sure = papers & self.sure
+        likely = papers & self.likely & ~sure
+        bands, moved = (sure, likely, papers & ~sure & ~likely), self.liked | self.unliked
+        if not papers & moved:
+            return bands
+        liked, kept, unliked = (
+            [band & which for band in bands] for which in (self.liked, ~moved, self.unliked)
+        )
+        columns = zip((*liked, 0, 0), (0, *kept, 0), (0, 0, *unliked), strict=True)
+        return tuple(earlier | same | later for earlier, same, later in columns)
 
     def first(self, papers: int) -> int:
         """The mask of the first one of these papers."""
-        best = papers & self.sure or papers & self.likely or papers
+        best = next(filter(None, self._bands(papers)), 0)
         return best & -best
+
+    def moved_by(self, taste: Taste) -> "Ranking":
+        """This order, changed by what the reader's likes say."""
+        if taste is NO_TASTE:
+            return self
+        liked, unliked = (
+            sum(1 << index for index in each) for each in (taste.earlier, taste.later)
+        )
+        return replace(self, liked=liked, unliked=unliked, titles=self.titles & ~liked)
 
     def leads(self, papers: int, count: int) -> int:
         """The first of these papers that are sure and may be cards, at most one for each wish."""
-        papers &= self.sure & ~self.titles
+        papers &= (self.sure | self.likely & self.liked) & ~self.titles
         leads = 0
         while papers and leads.bit_count() < count:
-            best = papers & -papers
+            best = self.first(papers)
             leads |= best
             papers ^= best
             for others in self.alike:

@@ -21,6 +21,7 @@ from newsletter.model import (
     Filter,
     ReaderHistory,
     Rule,
+    Taste,
     Verdict,
 )
 from newsletter.model.windows import MAX_PAPER_AGE
@@ -94,7 +95,7 @@ def select_papers(masks: IssueMasks, history: ReaderHistory) -> Selection:
         sent=sent,
         wanted=wanted,
         excluded=excluded,
-        ranking=ranking,
+        ranking=ranking.moved_by(history.taste),
     )
 
 
@@ -220,7 +221,17 @@ def explain(
             or reasons.get(index)
             or _reason_against(masks, history, selection, index),
             topics=tuple(has[index] for has in masks.topic_reasons.values() if index in has),
+            moved=_why_moved(history.taste, index) if index in reasons else "",
         )
+
+
+def _why_moved(taste: Taste, index: int) -> str:
+    """Which paper moved this one in its reader's order; empty if none did."""
+    if liked := taste.earlier.get(index):
+        return f"comes earlier: like “{shorten(liked, MAX_QUOTE)}”, which you liked"
+    if unliked := taste.later.get(index):
+        return f"comes later: like “{shorten(unliked, MAX_QUOTE)}”, which you want less of"
+    return ""
 
 
 def _reasons(masks: IssueMasks, wants: Filter, chosen: int) -> Mapping[int, str]:

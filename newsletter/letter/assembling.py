@@ -320,12 +320,13 @@ def _sections(
     rows, cards_by_lead = part.rows, _by_lead(part.cards, edition)
     closing = filled(part.frame["closing"])
     for section in edition.sections:
-        pieces += filled(part.headings[section.name])
+        above = [*part.headings[section.name]]
         cards = cards_by_lead[section.leads]
         ends = part.lead_ends if section.leads else part.card_ends
         for paper, reason in zip(section.cards, section.because, strict=False):
-            pieces += filled(cards[paper])
-            pieces.append(ends[reason])
+            above += cards[paper]
+            above.append(ends[reason])
+        pieces += filled(above)
         pieces += [rows[paper] for paper in section.rows]
         if section.more:
             pieces += filled(part.more_in[section.name, section.more])

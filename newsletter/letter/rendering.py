@@ -114,10 +114,12 @@ def render_issue(
     *,
     signed_by: str = "",
     trends: Mapping[int, str] = {},
+    asks: bool = True,
 ) -> tuple[IssueFragments, tuple[tuple[str, str], ...]]:
     """Render all fragments of an issue's letters; those of its short papers are empty.
 
-    ``trends`` has, by a paper's index, how its upvotes have grown.
+    ``trends`` has, by a paper's index, how its upvotes have grown. With ``asks`` each card asks its
+    reader whether they like it.
 
     Returns:
         The fragments, in the order of the issue's papers, and the papers that could not be
@@ -130,7 +132,9 @@ def render_issue(
     context = _issue_context(issue, publication)
     views = _view_papers(issue, trends)
     papers = [
-        _render_paper(view, templates, {**context, "number": paper.number}) if view else _NOTHING
+        _render_paper(view, templates, {**context, "number": paper.number}, asks=asks)
+        if view
+        else _NOTHING
         for view, paper in zip(views, issue.papers, strict=True)
     ]
     corrections = [correction_view(correction) for correction in issue.corrections]
@@ -253,12 +257,14 @@ def _issue_context(issue: Issue, publication: Publication) -> Context:
     }
 
 
-def _render_paper(view: PaperView, templates: LetterTemplates, context: Context) -> _RenderedPaper:
+def _render_paper(
+    view: PaperView, templates: LetterTemplates, context: Context, *, asks: bool
+) -> _RenderedPaper:
     context = {**context, "paper": view}
     try:
         return _RenderedPaper(
-            html=tuple(_blocks_of_paper(templates.html, view, context)),
-            text=tuple(_blocks_of_paper(templates.text, view, context)),
+            html=tuple(_blocks_of_paper(templates.html, view, context, asks=asks)),
+            text=tuple(_blocks_of_paper(templates.text, view, context, asks=asks)),
             subject=_subjects(templates.subject, context),
             weekly_subject=_subjects(templates.subject, {**context, "weekly": True}),
         )
@@ -275,7 +281,9 @@ def _subjects(template: jinja2.Template, context: Context) -> tuple[Fragment, Fr
     )
 
 
-def _blocks_of_paper(template: jinja2.Template, view: PaperView, context: Context) -> Iterator[str]:
+def _blocks_of_paper(
+    template: jinja2.Template, view: PaperView, context: Context, *, asks: bool
+) -> Iterator[str]:
     rendered: dict[tuple[str, bool], str] = {}  # where two lengths have the same words
     for length in LENGTHS:
         summary, lead = card = view.summaries[length], length == "lead"
@@ -284,7 +292,8 @@ def _blocks_of_paper(template: jinja2.Template, view: PaperView, context: Contex
             rendered[card] = _render_block(template, "card", values)
         yield rendered[card]
     yield _render_block(template, "row", context)
-    yield _render_block(template, "like", context) if "like" in template.blocks else ""
+    asks = asks and "like" in template.blocks
+    yield _render_block(template, "like", context) if asks else ""
 
 
 def _render_part(

@@ -11,6 +11,7 @@ because the import takes a fifth of a second.
 
 from newsletter.meaning.blocks import IndexedPaper, PaperBlock, pack_block
 from newsletter.meaning.engine import Engine
+from newsletter.meaning.likes import compare_with, sort_by_likes
 from newsletter.meaning.papers import PaperSignals, PaperText, read_papers
 from newsletter.meaning.scoring import PreparedWish, prepare, score
 from newsletter.meaning.table import VectorTable
@@ -25,9 +26,11 @@ __all__ = [
     "PreparedWish",
     "VectorTable",
     "Wish",
+    "compare_with",
     "pack_block",
     "parse_wish",
     "prepare",
     "read_papers",
     "score",
+    "sort_by_likes",
 ]

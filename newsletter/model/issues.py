@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from email.utils import parseaddr
 
 from newsletter.model.cadences import CADENCES, Cadence, Days
-from newsletter.model.papers import Correction, Paper
+from newsletter.model.papers import NO_TASTE, Correction, Paper, Taste
 from newsletter.model.readers import Reader, Summary
 from newsletter.model.rules import Topic
 
@@ -128,12 +128,14 @@ class ReaderHistory:
     ``again`` has the ingest numbers of papers that only lacked upvotes, or room, in the last
     edition decided for them; ``sent`` the groups (see :class:`Paper`) of the issue that they were
     already sent; ``corrected`` the issue's corrections, as indexes, that they have to be told.
+    ``taste`` is what their likes say of the issue: it changes the order of their papers alone.
     """
 
     reader: Reader
     again: frozenset[int] = frozenset()
     sent: frozenset[int] = frozenset()
     corrected: tuple[int, ...] = ()
+    taste: Taste = NO_TASTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,7 @@ class Verdict:
     """The one reason why a paper is, or is not, in a reader's edition.
 
     ``topics`` say why each of the paper's topics has it, whether the reader follows it or not.
+    ``moved`` says which paper that the reader liked, or not, moved this one in their order.
     """
 
     reader: str
@@ -230,6 +233,7 @@ class Verdict:
     included: bool
     reason: str
     topics: tuple[str, ...] = ()
+    moved: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What sources list, and the papers that the newsletter knows."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -241,3 +242,17 @@ class Like:
     paper: int
     more: bool
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """The papers of an issue, as indexes, that come earlier or later by what a reader said.
+
+    Each has the title of the paper that it is closest to, of those that the reader said it of.
+    """
+
+    earlier: Mapping[int, str] = field(default_factory=dict)
+    later: Mapping[int, str] = field(default_factory=dict)
+
+
+NO_TASTE = Taste()

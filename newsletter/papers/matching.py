@@ -12,7 +12,19 @@ from itertools import chain
 import ahocorasick
 from typing_extensions import override
 
-from newsletter.model import Advice, Expression, Field, Item, Matches, Not, Rule, Term, Topic
+from newsletter.model import (
+    NO_TASTE,
+    Advice,
+    Expression,
+    Field,
+    Item,
+    Matches,
+    Not,
+    Rule,
+    Taste,
+    Term,
+    Topic,
+)
 from newsletter.ports import Matcher
 from newsletter.text import (
     find_written,
@@ -31,6 +43,8 @@ _NOT = re.compile(r"(?:^|[,;:.(]|\b(?:and|but)\b)\s*not\b(.*)", re.IGNORECASE)
 
 class RulesMatcher(Matcher):
     """Compares words in any spelling, without regard to meaning."""
+
+    compares = False
 
     @override
     def match(self, items: Sequence[Item], terms: Collection[Term]) -> Matches:
@@ -51,6 +65,10 @@ class RulesMatcher(Matcher):
     @override
     def evidence(self, items: Sequence[Item], index: int, wish: Term) -> str:
         return ""
+
+    @override
+    def taste(self, items: Sequence[Item], liked: Sequence[Item], unliked: Sequence[Item]) -> Taste:
+        return NO_TASTE
 
     @override
     def misunderstood(self, wish: str) -> Advice | None:

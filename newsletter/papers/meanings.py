@@ -2,22 +2,25 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import is_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from typing_extensions import override
 
 from newsletter.errors import FilterError
-from newsletter.model import Advice, Item, Matches, Term, Topic, WishMasks
+from newsletter.model import Advice, Item, Matches, Taste, Term, Topic, WishMasks
 from newsletter.papers.matching import RulesMatcher
 from newsletter.ports import Matcher
 from newsletter.text import tex_to_unicode
 
 if TYPE_CHECKING:
-    from newsletter.meaning import Engine, PaperSignals
+    from newsletter.meaning import Engine, PaperSignals, PaperText
+    from newsletter.meaning.table import Floats
 
 _NOTHING = WishMasks()
 
 KEPT = 2_000  # papers of which the reading is kept, 5 kB each: an issue, and the days of the pages
+
+_COMPARED = 4096  # liked papers that are kept, each with a number for each paper of an issue
 
 KNOWN_WORDS = 0.5  # of a wish's words, at least; with fewer its meaning is a guess
 
@@ -29,10 +32,12 @@ class MeaningMatcher(Matcher):
     second, which a command that matches nothing must not spend.
     """
 
+    compares = True
+
     def __init__(self, load: Callable[[], "Engine"]) -> None:
         self._load = load
         self._rules = RulesMatcher()
-        self._read: list[tuple[tuple[Item, ...], PaperSignals]] = []
+        self._read: list[_Reading] = []
 
     @override
     def match(self, items: Sequence[Item], terms: Collection[Term]) -> Matches:
@@ -72,6 +77,31 @@ class MeaningMatcher(Matcher):
         return self._load().evidence(self._signals(items), index, wish.text)
 
     @override
+    def taste(self, items: Sequence[Item], liked: Sequence[Item], unliked: Sequence[Item]) -> Taste:
+        from newsletter.meaning import sort_by_likes  # noqa: PLC0415 - imports numpy
+
+        reading = self._reading(items)
+        earlier, later = sort_by_likes(
+            *([self._compare(reading, each) for each in said] for said in (liked, unliked))
+        )
+        return Taste(
+            {index: tex_to_unicode(liked[place].title) for index, place in earlier.items()},
+            {index: tex_to_unicode(unliked[place].title) for index, place in later.items()},
+        )
+
+    def _compare(self, reading: "_Reading", liked: Item) -> "Floats":
+        """How close each paper is to a liked one; many readers like the same ones."""
+        row = reading.compared.get(liked)
+        if row is None:
+            from newsletter.meaning import compare_with  # noqa: PLC0415 - imports numpy
+
+            if len(reading.compared) >= _COMPARED:
+                reading.compared.clear()
+            row = compare_with(self._load().table, reading.signals, _text_of(liked))
+            reading.compared[liked] = row
+        return row
+
+    @override
     def misunderstood(self, wish: str) -> Advice | None:
         if error := self._error(wish):
             return Advice(error)
@@ -92,17 +122,32 @@ class MeaningMatcher(Matcher):
         return ""
 
     def _signals(self, items: Sequence[Item]) -> "PaperSignals":
+        return self._reading(items).signals
+
+    def _reading(self, items: Sequence[Item]) -> "_Reading":
         """The reading of these items, made once: the same ones are asked about for every reader."""
         before = self._read
-        for known, signals in before:
-            if len(known) == len(items) and all(map(is_, known, items)):
-                return signals
-        from newsletter.meaning import PaperText  # noqa: PLC0415 - imports numpy
-
-        read = [PaperText(tex_to_unicode(i.title), tex_to_unicode(i.abstract)) for i in items]
-        kept = [(tuple(items), self._load().read(read))]
+        for known in before:
+            if len(known.items) == len(items) and all(map(is_, known.items, items)):
+                return known
+        signals = self._load().read([_text_of(item) for item in items])
+        kept = [_Reading(tuple(items), signals, {})]
         for other in before:
-            if sum(len(known) for known, _ in kept) + len(other[0]) <= KEPT:
+            if sum(len(known.items) for known in kept) + len(other.items) <= KEPT:
                 kept.append(other)
         self._read = kept
-        return kept[0][1]
+        return kept[0]
+
+
+class _Reading(NamedTuple):
+    """Some items, what the engine knows of them, and how close they are to liked papers."""
+
+    items: Sequence[Item]
+    signals: "PaperSignals"
+    compared: "dict[Item, Floats]"
+
+
+def _text_of(item: Item) -> "PaperText":
+    from newsletter.meaning import PaperText  # noqa: PLC0415 - imports numpy
+
+    return PaperText(tex_to_unicode(item.title), tex_to_unicode(item.abstract))

@@ -13,6 +13,7 @@ from newsletter.model import (
     ListRequest,
     Matches,
     Outcome,
+    Taste,
     Term,
     Topic,
 )
@@ -57,6 +58,10 @@ class Source(Protocol):
 class Matcher(Protocol):
     """Finds the items that terms occur in, or that have the meaning they ask for."""
 
+    @property
+    def compares(self) -> bool:
+        """Whether it knows which papers are alike, so that cards may ask what a reader likes."""
+
     def match(self, items: Sequence[Item], terms: Collection[Term]) -> Matches:
         """For each term the items that it finds, as a bitmask: bit *i* is ``items[i]``."""
 
@@ -80,6 +85,12 @@ class Matcher(Protocol):
         """Why a term that asks for a meaning finds one of the items, in words.
 
         Empty if the matcher knows words only.
+        """
+
+    def taste(self, items: Sequence[Item], liked: Sequence[Item], unliked: Sequence[Item]) -> Taste:
+        """Which items are clearly close to papers that a reader liked, or wants less of.
+
+        None is if the matcher knows words only.
         """
 
     def misunderstood(self, wish: str) -> Advice | None:

@@ -19,6 +19,7 @@ from newsletter.model import (
     Edition,
     Filter,
     Issue,
+    Like,
     Matching,
     Paper,
     PlannedEdition,
@@ -26,6 +27,7 @@ from newsletter.model import (
     ReaderFault,
     ReaderHistory,
     Subscriber,
+    Taste,
 )
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.topics import extend_matching, match_issue, with_later_names
@@ -136,6 +138,7 @@ def _rendered(publisher: Publisher, issue: Issue) -> Draft:
         publisher.templates,
         signed_by=publisher.keyring.fingerprint,
         trends=_trends(publisher, issue),
+        asks=publisher.matcher.compares,
     )
     issue = replace(issue, quarantined=quarantined)
     return Draft(issue, match_readers(publisher, issue, ()), fragments)
@@ -160,11 +163,39 @@ def load_histories(
 ) -> Sequence[ReaderHistory]:
     """What each reader got and was denied so far of the issue's papers, in the readers' order."""
     since = issue.frozen_at - MAX_PAPER_AGE
-    histories = publisher.store.reader_histories(readers, issue.papers, since=since)
+    decided = publisher.store.reader_histories(readers, issue.papers, since=since)
+    histories = with_tastes(publisher, issue, decided)
     if not issue.corrections:
         return histories
     due = publisher.store.corrections_due([reader.id for reader in readers], issue.corrections)
     return [replace(each, corrected=due.get(each.reader.id, ())) for each in histories]
+
+
+def with_tastes(
+    publisher: Publisher, issue: Issue, histories: Sequence[ReaderHistory]
+) -> Sequence[ReaderHistory]:
+    """The histories with what the readers' likes say of an issue's papers.
+
+    What was said after the issue was frozen does not count.
+    """
+    said = publisher.store.likes([each.reader.id for each in histories])
+    if not said:
+        return histories
+    numbers = {like.paper for likes in said.values() for like in likes}
+    known = {paper.number: paper.item for paper in publisher.store.papers_by_number(numbers)}
+    items = [paper.item for paper in issue.papers]
+
+    def taste(likes: Sequence[Like]) -> Taste:
+        before = [like for like in likes if like.at <= issue.frozen_at]
+        liked, unliked = (
+            [known[like.paper] for like in before if like.more == more] for more in (True, False)
+        )
+        return publisher.matcher.taste(items, liked, unliked)
+
+    return [
+        replace(each, taste=taste(said[each.reader.id])) if each.reader.id in said else each
+        for each in histories
+    ]
 
 
 def limits_for(publisher: Publisher, fragments: IssueFragments) -> EditionLimits:

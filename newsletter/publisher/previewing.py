@@ -45,6 +45,7 @@ from newsletter.publisher.drafting import (
     plan_editions,
     read_in_chunks,
     render_draft,
+    with_tastes,
 )
 from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
@@ -187,7 +188,9 @@ def explain_issue(publisher: Publisher, day: date, readers: Sequence[Reader]) ->
     for wave in waves:
         matching = match_readers(publisher, wave.issue, ())
         for chunk in in_chunks(ids):
-            plans = store.plans_at_freeze(wave, chunk)
+            frozen = store.plans_at_freeze(wave, chunk)
+            then = with_tastes(publisher, wave.issue, [plan.history for plan in frozen])
+            plans = [replace(plan, history=each) for plan, each in zip(frozen, then, strict=True)]
             yield from _explain(publisher, wave.issue, matching, plans)
     without = frozenset(without_delivery(store, day, ids))
     rest = [reader for reader in readers if reader.id in without]
@@ -223,7 +226,8 @@ def _explain(
 
 def _plan_as_new(publisher: Publisher, day: date, reader: Reader) -> tuple[Draft, PlannedEdition]:
     """A reader's edition of a day's papers as if nothing had ever been sent."""
-    draft, history = render_draft(publisher, _as_new(publisher, day)), ReaderHistory(reader)
+    draft = render_draft(publisher, _as_new(publisher, day))
+    (history,) = with_tastes(publisher, draft.issue, [ReaderHistory(reader)])
     masks = masks_for(publisher, draft, [reader])
     edition = compose_edition(masks, history, limits_for(publisher, draft.fragments))
     return draft, PlannedEdition(history, edition)

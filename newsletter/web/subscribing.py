@@ -307,8 +307,9 @@ class SubscribePages:
         if found is None:
             raise HTTPException(404, "You had no email on that day.")
         _, blocks = found
+        compares = self.context.publisher.matcher.compares
         return self.context.templates.page(
-            "edition", day=day, blocks=blocks, token=token_of(request)
+            "edition", day=day, blocks=blocks, token=token_of(request), asks=compares
         )
 
     async def file(self, request: Request) -> Response:

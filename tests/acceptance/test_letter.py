@@ -185,6 +185,13 @@ def test_each_card_asks_whether_its_reader_likes_it() -> None:
     assert "Like?" not in html_of(FULL_EDITION, NO_SITE)
 
 
+def test_cards_ask_nothing_where_words_alone_are_compared() -> None:
+    made = issue(PAPERS[:1], "Reasoning")
+    fragments, _ = render_issue(made, SITE, shipped_templates(), asks=False)
+    letter, _ = make_letter(fragments, edition(section("Reasoning", 0)))
+    assert "Like?" not in letter.html + letter.text
+
+
 def test_letters_of_earlier_versions_ask_nothing() -> None:
     fragments = demo_fragments()
     stored = json.loads(zlib.decompress(fragments.dump()))

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from newsletter.app.files import load_engine
+from newsletter.papers.meanings import MeaningMatcher
+from tests.support.daemons import wait_until
 from tests.support.factories import DAY, NOON, subscriber
 from tests.support.web_client import Website, open_website
 
@@ -14,7 +17,7 @@ ADA, BOB = "ada@example.org", "bob@example.org"
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Website]:
-    with open_website() as opened:
+    with open_website(matcher=MeaningMatcher(load_engine)) as opened:
         for email in (ADA, BOB):
             opened.store.save_reader(subscriber(email), status="confirmed", now=NOON)
         opened.publish(DAY, "Vision anew", "Of other things")
@@ -110,3 +113,24 @@ def test_preferences_list_remove_and_export_likes(app: Website) -> None:
     assert said(app) == [(2, False)]
     assert "Papers you rated" not in app.post(f"{preferences}/likes", {"paper": "all"}).text
     assert app.post(f"{preferences}/likes", {"paper": "0x1"}).status == 400
+
+
+@pytest.mark.slow
+def test_liked_kind_comes_first_in_the_next_email() -> None:
+    """Papers with more upvotes, as longer titles have here, come first without a like."""
+    others = (
+        "Elliptic curves of high rank over number fields", "Grasping with soft robotic hands",
+        "Monetary policy in small open economies", "Evicting the cache of long contexts",
+        "Protein folding kinetics in crowded cells", "Quantum error correction by surface codes",
+    )  # fmt: skip
+    with open_website(matcher=MeaningMatcher(load_engine)) as app:
+        for email in (ADA, BOB):
+            app.store.save_reader(subscriber(email), status="confirmed", now=NOON)
+        app.publish(DAY, "Speech recognition")
+        app.post(links(app)["Speech recognition"], {"do": "more"})
+        app.advance(days=1)
+        app.publish(app.clock.time.date(), *others, "Noisy speech")
+        wait_until(lambda: len(app.inbox.to(BOB)) == len(app.inbox.to(ADA)) == 2)
+        mine, theirs = (app.inbox.to(email)[1].titles for email in (ADA, BOB))
+    assert (mine[0], theirs[-1]) == ("Noisy speech", "Noisy speech")
+    assert sorted(mine) == sorted(theirs)

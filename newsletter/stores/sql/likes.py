@@ -42,6 +42,8 @@ class LikeQueries(Queries, Likes):
         found: dict[int, tuple[Like, ...]] = {}
         query = sa.select(LIKES.reader, LIKES.paper, LIKES.more, LIKES.at).order_by(*_NEWEST)
         with self._database.reading() as connection:
+            if connection.execute(sa.select(LIKES.reader).limit(1)).first() is None:
+                return {}  # as in most newsletters: nothing to look up for each reader
             for row in select_in(connection, query, LIKES.reader, readers):
                 said = Like(row.paper, row.more, row.at)
                 found[row.reader] = (*found.get(row.reader, ()), said)
