@@ -7,7 +7,7 @@ from heapq import nlargest
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, get_args
 
-from newsletter.errors import FilterError
+from newsletter.errors import FilterError, Isolated
 from newsletter.model import (
     BLOCK_SIZE,
     Field,
@@ -239,14 +239,12 @@ class ArchiveSearch:
     def _packed(self, engine: "Engine", block: IndexBlock) -> IndexBlock:
         from newsletter.meaning import IndexedPaper, pack_block  # noqa: PLC0415 - imports numpy
 
-        numbers = range(block.start, block.last + 1)
-        papers = {
-            paper.number - block.start: IndexedPaper(
-                _text_of(paper.item), indexed_words(paper.item)
-            )
-            for paper in self._store.papers_by_number(numbers)
-            if not paper.muted
-        }
+        numbers, papers = range(block.start, block.last + 1), dict[int, IndexedPaper]()
+        for paper in self._store.papers_by_number(numbers):
+            with Isolated(f"paper {paper.key} in the search's index"):
+                if not paper.muted:
+                    read = IndexedPaper(_text_of(paper.item), indexed_words(paper.item))
+                    papers[paper.number - block.start] = read
         return replace(block, body=pack_block(engine.table, papers, len(numbers)))
 
 

@@ -16,7 +16,7 @@ from newsletter.letter.views import paper_view
 from newsletter.model import OTHER, Field, Paper, PublishedIssue, Reader
 from newsletter.papers.searching import SearchResult
 from newsletter.text import tex_to_unicode
-from newsletter.web.context import PageContext, token_of
+from newsletter.web.context import PageContext, client_of, token_of
 from newsletter.web.feeds import (
     FORMATS,
     Feed,
@@ -34,6 +34,7 @@ RELATED = 5  # related papers on a paper's page
 MAX_RESULTS = 50  # papers that a search shows
 AUTHORS_SHOWN = 20  # authors on a paper's page before "more authors"
 MAX_QUERY = 300  # characters of a search
+SEARCH_WAIT = 3.0  # seconds that a search waits for others
 
 _FILTER_SIGNS = re.compile(rf"\b(?:{'|'.join(get_args(Field))}):\s*|[\"“”]")
 """What filters have and a search for words does not."""
@@ -169,8 +170,7 @@ class ArchivePages:
         """The papers that a search finds, in plain words or by rules, with its reasons."""
         typed, search = request.query_params.get("q", "").strip(), self.context.archive_search
         words = typed[:MAX_QUERY]
-        with self.context.one_search:
-            result = search.find(words, MAX_RESULTS) if words else SearchResult(())
+        result = self._searched(request, words) if words else SearchResult(())
         plain, signs = _FILTER_SIGNS.subn("", words)
         found = [
             (
@@ -190,6 +190,18 @@ class ArchivePages:
             found=found,
             most=MAX_RESULTS,
         )
+
+    def _searched(self, request: Request, words: str) -> SearchResult:
+        """What a search finds; too many of one client, or of all at once, are refused."""
+        context = self.context
+        if wait := context.searches.count(client_of(request), context.now):
+            raise HTTPException(429, headers={"Retry-After": str(wait)})
+        if not context.one_search.acquire(timeout=SEARCH_WAIT):
+            raise HTTPException(503, "Too many searches at once. Try again in a few seconds.")
+        try:
+            return context.archive_search.find(words, MAX_RESULTS)
+        finally:
+            context.one_search.release()
 
     def _days_of(self, paper: Paper) -> list[date]:
         """The days of the issues that have a paper as a new one."""

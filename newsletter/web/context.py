@@ -41,6 +41,8 @@ from newsletter.web.page_cache import PageCache
 MINUTE = timedelta(minutes=1)
 TRIES, ALL_TRIES = 300, 1_200
 """How often a minute one client, which may be a whole campus, and all together may try wishes."""
+SEARCHES = 120
+"""How often a minute one client may search the archive."""
 
 STYLE = "web/door.css"
 TEMPLATE_NAMES = (
@@ -146,6 +148,7 @@ class PageContext:
     paper_fields: frozenset[str] = EVERY_FIELD
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     api_tokens: tuple[ApiTokenSettings, ...] = ()
+    searches: RateLimit = field(default_factory=lambda: RateLimit(SEARCHES, MINUTE))
     one_search: Lock = field(default_factory=Lock)  # at a time: it reads megabytes
     plain_words: bool = True
     tries: RateLimit = field(default_factory=lambda: RateLimit(TRIES, MINUTE))

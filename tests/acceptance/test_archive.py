@@ -18,6 +18,7 @@ from newsletter.model import IdentifiedItem, SourceHealth, Topic
 from newsletter.papers.filters import parse_rule
 from newsletter.papers.meanings import MeaningMatcher
 from newsletter.papers.searching import ArchiveSearch
+from newsletter.web.context import SEARCHES
 from tests.support.factories import DAY, NOON, identity, item, subscriber
 from tests.support.web_client import Response, Website, open_website
 
@@ -240,6 +241,16 @@ def test_search_finds_papers_and_survives_any_input(published: Website) -> None:
     for words in ("' OR 1=1 --", "%", "((((", "[a-z]*" * 100, SCRIPT, "\x00", "a" * 9000):
         assert published.get(f"/search?q={quote(words)}").status == 200
     assert "match" not in published.get("/search").text
+
+
+@pytest.mark.slow
+def test_client_that_searches_too_often_waits(app: Website) -> None:
+    answers = [app.get("/search?q=%25") for _ in range(SEARCHES + 1)]
+    assert [answer.status for answer in answers[-2:]] == [200, 429]
+    assert answers[-1].headers["retry-after"] == "60"
+    assert app.get("/search").status == 200
+    app.advance(minutes=1)
+    assert app.get("/search?q=%25").status == 200
 
 
 @pytest.mark.parametrize("form", ["atom", "rss"])

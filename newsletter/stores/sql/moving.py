@@ -20,6 +20,9 @@ from newsletter.stores.sql.store import SqlStore
 
 CONSENTS = schema.consents.c
 
+COPIED = tuple(table for table in schema.metadata.sorted_tables if table is not schema.index_blocks)
+"""All tables but the search's index, which is large, and which the pages make again."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
@@ -30,13 +33,13 @@ class _Kept:
 
 
 def count_rows(url: str) -> dict[str, int]:
-    """The number of rows in each table of a store."""
+    """The number of rows in each table of a store that is copied."""
     with closing(SqlStore(url)) as store, store._database.reading() as connection:  # noqa: SLF001 - of this package
         return {
             table.name: connection.execute(
                 sa.select(sa.func.count()).select_from(table)
             ).scalar_one()
-            for table in schema.metadata.sorted_tables
+            for table in COPIED
         }
 
 
@@ -65,7 +68,7 @@ def copy_rows(source_url: str, target_url: str, facts: Mapping[str, str]) -> int
             kept = [] if is_copy else _readers_of(new)
             for table in reversed(schema.metadata.sorted_tables):
                 new.execute(sa.delete(table))
-            for table in schema.metadata.sorted_tables:
+            for table in COPIED:
                 _copy_table(old, new, table)
             for fact, value in facts.items():
                 new.execute(upsert(new, schema.facts, {"name": fact, "value": value}))
