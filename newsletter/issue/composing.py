@@ -102,7 +102,9 @@ class IssueMasks:
         self.with_upvotes = lru_cache(maxsize=1024)(self._with_upvotes)
         self.followed = lru_cache(maxsize=1024)(self._followed)
         self.matching_rule = lru_cache(maxsize=65536)(self._matching_rule)
-        self.excluded_by = lru_cache(maxsize=65536)(self._excluded_by)
+        self.excluded_by = self.matching_rule
+        if matching.wishes:
+            self.excluded_by = lru_cache(maxsize=65536)(self._excluded_by)
         self.wish = lru_cache(maxsize=65536)(self._wish)
         self.found_by_wish = lru_cache(maxsize=65536)(self._found_by_wish)
         self.evidence = lru_cache(maxsize=65536)(self._evidence)
@@ -136,14 +138,14 @@ class IssueMasks:
 
     def _matching_rule(self, rule: Rule) -> int:
         """The papers that a rule finds by words: of a wish none, it finds other ones by reader."""
-        if self.wishes((rule,)):
+        if self.matching.wishes and self.wish(rule):
             return 0
         return evaluate(rule.expression, self.matching.terms, self.all_papers)
 
     def _excluded_by(self, rule: Rule) -> int:
         """The papers that a rule keeps out: of a wish those that it surely means."""
-        strong = [wish.strong for wish in self.wishes((rule,))]
-        return strong[0] if strong else self.matching_rule(rule)
+        wish = self.wish(rule)
+        return wish.strong if wish else self._matching_rule(rule)
 
     def wishes(self, rules: Iterable[Rule]) -> list[WishMasks]:
         """What those of the rules find that are wishes in plain words."""

@@ -209,8 +209,8 @@ def _order(
             papers |= below
             firsts |= ranking.first(below)
             names.append(group.name)
-    order = [i for some in (leads, firsts, papers & ~firsts) for i in ranking.order(some)]
-    return papers | leads, order, names
+    order = ranking.order
+    return papers | leads, order(leads) + order(firsts) + order(papers & ~firsts), names
 
 
 def _mask(indexes: Iterable[int]) -> int:

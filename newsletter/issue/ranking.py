@@ -13,7 +13,7 @@ from operator import or_
 
 from newsletter.issue.composing import IssueMasks
 from newsletter.model import NO_TASTE, Filter, Taste
-from newsletter.papers.topics import bit_indexes
+from newsletter.papers.topics import bit_indexes, first_bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Ranking:
 
     def order(self, papers: int) -> list[int]:
         """The places of these papers, in order."""
+        if self is BY_ISSUE:
+            return bit_indexes(papers)
         if papers & self.sure == papers and not papers & (self.liked | self.unliked):
             return bit_indexes(papers)
         return [i for band in self._bands(papers) for i in bit_indexes(band)]
@@ -57,6 +59,8 @@ class Ranking:
 
     def first(self, papers: int) -> int:
         """The mask of the first one of these papers."""
+        if self is BY_ISSUE:
+            return papers & -papers
         best = next(filter(None, self._bands(papers)), 0)
         return best & -best
 
@@ -71,6 +75,8 @@ class Ranking:
 
     def leads(self, papers: int, count: int) -> int:
         """The first of these papers that are sure and may be cards, at most one for each wish."""
+        if self is BY_ISSUE:
+            return first_bits(papers, count)
         papers &= (self.sure | self.likely & self.liked) & ~self.titles
         leads = 0
         while papers and leads.bit_count() < count:

@@ -1,7 +1,7 @@
 """Which papers of an issue one reader gets, and the one reason for each that is in or out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from newsletter.issue.composing import (
@@ -62,11 +62,11 @@ class TopicGroup:
     papers: int
     reasons: Mapping[int, str]
     own: int = 0
-    wishes: Mapping[int, Rule] = field(default_factory=dict)
+    wishes: Mapping[int, Rule] | None = None
 
     def full_reason(self, masks: IssueMasks, index: int) -> str:
         """The reason for a paper; if it is a wish, with the evidence that the paper is meant."""
-        wish = self.wishes.get(index)
+        wish = self.wishes.get(index) if self.wishes else None
         return self.reasons[index] + (masks.evidence(wish, index) if wish else "")
 
 
@@ -84,8 +84,10 @@ def select_papers(masks: IssueMasks, history: ReaderHistory) -> Selection:
     free = owed & ~sent & ~excluded & ~masks.quarantined
     popular = masks.with_upvotes(wants.min_upvotes) if wants.min_upvotes else masks.all_papers
     popular &= ~masks.short
-    found, ranking = rank_wishes(masks, wants, wanted, free & popular)
-    wanted |= found
+    ranking = BY_ISSUE
+    if masks.matching.wishes:
+        found, ranking = rank_wishes(masks, wants, wanted, free & popular)
+        wanted |= found
     candidates = free & wanted
     return Selection(
         chosen=candidates & popular,
@@ -249,7 +251,7 @@ def _reasons(masks: IssueMasks, wants: Filter, chosen: int) -> Mapping[int, str]
 def _reason_for(masks: IssueMasks, wants: Filter, group: TopicGroup, index: int) -> str:
     """The reason for a chosen paper, with how the paper writes what the rule looks for."""
     reason = group.full_reason(masks, index)
-    if has_names(reason) or index in group.wishes:
+    if has_names(reason) or (group.wishes and index in group.wishes):
         return reason
     return reason + _as_written(masks, _deciding_rules(masks, wants, group, index), index)
 
