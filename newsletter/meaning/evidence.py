@@ -20,6 +20,8 @@ def strongest_part(
     signals: PaperSignals, parts: tuple[PreparedPart, ...], index: int
 ) -> PreparedPart:
     """The part of a wish that says most for a paper; the first one if several say as much."""
+    if len(parts) == 1:
+        return parts[0]
     return max(parts, key=lambda part: _odds(signals, part, index))
 
 
@@ -84,6 +86,9 @@ def _forms(table: VectorTable, text: str, stems: tuple[str, ...]) -> tuple[tuple
 
 def _written(phrase: str, text: str) -> str:
     """How a text writes a phrase, hyphens and the plural apart; empty if it has it nowhere."""
-    pattern = r"[\s-]+".join(re.escape(word) for word in phrase.split())
+    written, low = phrase.split(), text.lower()
+    if not all(word.lower() in low for word in written):  # compiling a pattern takes far longer
+        return ""
+    pattern = r"[\s-]+".join(map(re.escape, written))
     found = re.search(rf"(?<![^\W_]){pattern}s?(?![^\W_])", text, re.IGNORECASE)
     return found[0] if found else ""
