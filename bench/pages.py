@@ -15,6 +15,7 @@ import http.client
 import itertools
 import json
 import os
+import random
 import socket
 import statistics
 import subprocess
@@ -26,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
+from urllib.parse import urlencode
 
 from bench import ROOT
 from bench.workload import morning
@@ -42,6 +44,11 @@ A_DAY = 200
 """Papers per day."""
 
 ROUNDS = 30
+
+TRIES = 25
+"""How often each of the people who type tries wishes; all together stay within the limit."""
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def prepared(folder: Path, smtp: int, port: int, readers: int, papers: int) -> None:
@@ -164,6 +171,28 @@ def alone(port: int, day: str) -> None:
         print(f"{name:14} {found:6.1f} ms   {asked[0][0]}")
 
 
+def typing(port: int, people: int = 20) -> None:
+    """Try wishes as people who type at the same time do, and time the answers."""
+    words = ["vision", "models", "of", "graph", "networks", "for", "robots", "in", "medicine"]
+
+    def person(number: int) -> list[float]:
+        connection, took = http.client.HTTPConnection("127.0.0.1", port, timeout=60), []
+        pause = random.Random(number)
+        for written in range(1, TRIES + 1):
+            Event().wait(0.5 + pause.random())
+            wish = " ".join(words[: written % len(words) + 1])
+            began = time.perf_counter()
+            connection.request("POST", "/find", urlencode({"wishes": f"{wish} {number}"}), FORM)
+            connection.getresponse().read()
+            took.append(time.perf_counter() - began)
+        return took
+
+    with ThreadPoolExecutor(people) as pool:
+        took = [seconds for found in pool.map(person, range(people)) for seconds in found]
+    half, most = (quantile * 1000 for quantile in statistics.quantiles(took, n=100)[49:99:49])
+    print(f"{people} people type  {half:6.1f} ms, 99 % within {most:.1f} ms")
+
+
 def while_sending(port: int, day: str, clients: int, over: Event) -> tuple[int, int]:
     """Request a mix of pages until ``over``; return the answers and those that were not 200."""
     mixed = [path for name, path in pages(day).items() if not name.startswith("search")]
@@ -206,6 +235,7 @@ async def measured(folder: Path, readers: int, papers: int, clients: int) -> Non
             sent = len(recorder.received)
             print(f"readers        {readers}: {sent} letters, {empty} without papers")
             await asyncio.to_thread(alone, port, day)
+            await asyncio.to_thread(typing, port)
 
 
 def main() -> None:

@@ -103,8 +103,12 @@ class MeaningMatcher(Matcher):
 
     @override
     def misunderstood(self, wish: str) -> Advice | None:
-        if error := self._error(wish):
-            return Advice(error)
+        from newsletter.meaning import parse_wish  # noqa: PLC0415 - imports numpy
+
+        try:
+            parse_wish(wish)  # to prepare it would take a hundred times as long
+        except FilterError as error:
+            return Advice(error.reason)
         known, asked = self._load().known_words(wish)
         if known >= KNOWN_WORDS * asked:
             return None

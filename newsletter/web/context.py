@@ -1,7 +1,7 @@
 """What the readers' pages share: the newsletter, the page templates, and how they take requests."""
 
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from email.utils import format_datetime
@@ -24,7 +24,7 @@ from newsletter.config.sources import EVERY_FIELD
 from newsletter.errors import TemplateError
 from newsletter.issue.composing import name_reason
 from newsletter.letter.links import Purpose, sign_token
-from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader
+from newsletter.model import CADENCES, WEEKDAYS, Publication, Reader, Topic
 from newsletter.model.zones import AREAS, load_zone, zone_names
 from newsletter.papers.searching import ArchiveSearch
 from newsletter.publisher.publisher import Publisher
@@ -39,7 +39,7 @@ from newsletter.web.mail_queue import MailQueue, Send
 from newsletter.web.page_cache import PageCache
 
 MINUTE = timedelta(minutes=1)
-TRIES, ALL_TRIES = 300, 1_200
+TRIES, ALL_TRIES = 600, 1_200
 """How often a minute one client, which may be a whole campus, and all together may try wishes."""
 SEARCHES = 120
 """How often a minute one client may search the archive."""
@@ -73,6 +73,7 @@ class PageTemplates:
         self._environment = make_environment(where, {}, autoescape=True)
         zone = load_zone(publication.timezone)
         self._environment.filters.update(
+            by_group=topics_by_group,
             in_short=name_reason,
             maildate=format_datetime,
             nearday=near_day,
@@ -111,6 +112,14 @@ class PageTemplates:
     def render(self, name: str, /, **values: object) -> str:
         """The text that a template gives for these values."""
         return self._environment.get_template(f"web/{name}").render(**values)
+
+
+def topics_by_group(topics: Iterable[Topic]) -> Sequence[tuple[str, Sequence[Topic]]]:
+    """Topics under the names of their groups, in the order in which the groups begin."""
+    groups: dict[str, list[Topic]] = {}
+    for topic in topics:
+        groups.setdefault(topic.group, []).append(topic)
+    return [*groups.items()]
 
 
 def short_date(day: date, *, year: bool = False) -> str:

@@ -22,7 +22,7 @@ from newsletter.web.forms import WISHES, Form, rule_notes
 
 ENOUGH = 100  # papers of the last days; if wishes find any in them, nobody looks further back
 SHOWN = 3  # titles that are shown
-MOST_TRIED = 2_000  # characters of wishes that are tried: trying a wish takes as long as it is
+MOST_TRIED = 1_000  # characters of wishes that are tried: trying a wish takes as long as it is
 
 
 @dataclass(frozen=True, slots=True)
