@@ -123,7 +123,8 @@ def expand_name(value: Any) -> Any:  # noqa: ANN401 - before validation anything
     near = difflib.get_close_matches(value, entries, 1)
     hint = f"did you mean {near[0]!r}?" if near else "`newsletter topics list` shows them."
     raise ValueError(
-        f"there is no bundled topic {value!r}; {hint} Your own topic needs `name:` and `any:`"
+        f"there is no bundled topic {value!r}; {hint} "
+        "Your own topic needs `name:`, and `any:` or `phrases:`"
     )
 
 
