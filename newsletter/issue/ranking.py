@@ -119,3 +119,12 @@ def near_wishes(masks: IssueMasks, wants: Filter) -> int:
     wishes = masks.wishes(wants.include)
     near = chain.from_iterable((wish.remote, *wish.unwanted.values()) for wish in wishes)
     return reduce(or_, near, 0)
+
+
+def nearest_first(masks: IssueMasks, wants: Filter, papers: int) -> list[int]:
+    """The places of these papers, in the order of how near a wish is to each; others come first."""
+    places = dict.fromkeys(bit_indexes(papers & near_wishes(masks, wants)), masks.all_papers)
+    for wish in masks.wishes(wants.include):
+        for place, index in enumerate(wish.ranked):
+            places[index] = min(place, places.get(index, place))
+    return sorted(bit_indexes(papers), key=lambda index: places.get(index, -1))

@@ -11,7 +11,7 @@ from newsletter.delivery.delivering import send_unrecorded
 from newsletter.errors import TransportError
 from newsletter.issue.composing import IssueMasks, compose_issue
 from newsletter.issue.editions import compose_edition
-from newsletter.issue.ranking import near_wishes
+from newsletter.issue.ranking import near_wishes, nearest_first
 from newsletter.issue.selecting import explain, select_papers
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.message import MessageBuilder
@@ -32,7 +32,7 @@ from newsletter.model import (
     Subscriber,
     Verdict,
 )
-from newsletter.papers.topics import extend_matching, first_bits, with_later_names
+from newsletter.papers.topics import extend_matching, with_later_names
 from newsletter.ports import Transport
 from newsletter.publisher.drafting import (
     Draft,
@@ -336,18 +336,23 @@ def _first_listed(
 
 def _preview_for(masks: IssueMasks, history: ReaderHistory, most: int | None) -> FilterPreview:
     selection = select_papers(masks, history)
-    almost = near_wishes(masks, history.reader.subscriber.filter)
+    wants = history.reader.subscriber.filter
+    almost = near_wishes(masks, wants)
     kept_away = (selection.wanted | almost) & ~selection.chosen & ~masks.quarantined
     surest = selection.ranking.order(selection.chosen)[:most]
-    asked = sum(1 << index for index in surest) | first_bits(kept_away, most)
+    nearest = nearest_first(masks, wants, kept_away)[:most]
+    asked = sum(1 << index for index in (*surest, *nearest))
     verdicts = {verdict.paper: verdict for verdict in explain(masks, history, among=asked)}
-    ordered = (verdicts[masks.issue.papers[index].key] for index in surest)
+    included, near = (
+        [verdicts[masks.issue.papers[index].key] for index in places]
+        for places in (surest, nearest)
+    )
     return FilterPreview(
         day=masks.issue.day,
         papers=len(masks.issue.papers),
         matches=selection.chosen.bit_count(),
-        included=tuple(verdict for verdict in ordered if verdict.included),
-        near_misses=tuple(v for v in verdicts.values() if v.reason.startswith(NEAR_MISSES)),
+        included=tuple(verdict for verdict in included if verdict.included),
+        near_misses=tuple(v for v in near if v.reason.startswith(NEAR_MISSES)),
     )
 
 

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from newsletter.issue.composing import IssueMasks, compose_issue, name_reason
 from newsletter.issue.editions import compose_edition
+from newsletter.issue.ranking import nearest_first
 from newsletter.issue.selecting import explain
 from newsletter.model import (
     BY_FILTER,
@@ -131,6 +132,12 @@ def test_rule_of_words_is_sure() -> None:
     edition = edition_of(papers, wants, {"cats": {1: 0.4, 2: 0.1}})
     assert numbers(edition) == [(BY_FILTER, [2, 3, 1], [])]
     assert edition.sections[0].because[0] == "include “dogs”"
+
+
+def test_near_misses_begin_with_the_nearest() -> None:
+    odds = {"cats": {1: 0.06, 2: 0.09, 4: 0.07}}
+    wants = wishing("cats")
+    assert nearest_first(masks_of(plain(4), wants, odds), wants, 0b1111) == [2, 1, 3, 0]
 
 
 def test_best_five_of_a_wish_are_cards() -> None:
