@@ -69,10 +69,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search finds, best first, and what its words lack, in words; empty if nothing."""
+    """What a search finds, best first, and what its words lack, in words; empty if nothing.
+
+    ``newest``: it found all papers that match alike, and the newest come first.
+    """
 
     found: tuple[Found, ...]
     note: str = ""
+    newest: bool = False
 
 
 class ArchivedPapers(Papers, ArchiveIndex, Protocol):
@@ -101,14 +105,16 @@ class ArchiveSearch:
         """The papers that a search finds, at most ``limit``, each under one of its numbers."""
         if self._load is None:
             papers = self._store.search_papers(text.split(), limit=limit)
-            return SearchResult(tuple(map(Found, papers)))
+            return SearchResult(tuple(map(Found, papers)), newest=True)
         text = clean(_ABOUT.sub("", text))
         result = self._found(self._load(), text, limit)
         found = {each.paper.group: each for each in self._named(text)}
         note = "" if found else result.note
         for each in result.found:
             found.setdefault(each.paper.group, each)
-        return SearchResult(tuple(found.values())[:limit], note)
+        if not found and parse_names(text):
+            note = "the archive has no paper with this ID or address. Try its title"
+        return replace(result, found=tuple(found.values())[:limit], note=note)
 
     def _found(self, engine: "Engine", text: str, limit: int) -> SearchResult:
         if not _SIGNS.search(read_signs(text)):
@@ -118,7 +124,7 @@ class ArchiveSearch:
         except FilterError as error:
             result = self._in_plain_words(engine, text, limit)  # a title may have quotes
             return result if result.found else SearchResult((), error.reason)
-        return SearchResult(tuple(islice(self._matching(engine, rule), limit)))
+        return SearchResult(tuple(islice(self._matching(engine, rule), limit)), newest=True)
 
     def _named(self, text: str) -> Iterator[Found]:
         """The paper whose id or address the search is."""

@@ -185,6 +185,7 @@ class ArchivePages:
             words=words,
             cut=len(typed) > MAX_QUERY,
             note=result.note,
+            newest=result.newest,
             plain=plain.strip() if signs else "",
             by_meaning=search.knows_meanings,
             found=found,
