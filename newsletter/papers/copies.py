@@ -9,7 +9,7 @@ wrong "same" keeps a paper from its readers, a wrong "another" repeats one: in d
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,7 +43,7 @@ _NOTICE = re.compile(
 _GONE = re.compile(r"(?:this|the) [\w ]{4,40} (?:was|has been|have been|have) (?:withdraw|retract)")
 _ANSWER = re.compile(r"(?:comments?|reply|replies|response|rejoinder) (?:on|to)\b")
 _TELLING = re.compile(
-    r"\b(?:part \w+|\w*\d\w*|[ivx]+|first|second|third|fourth|one|two|three|four"
+    r"\d+|\b(?:part [a-h]|[ivx]+|first|second|third|fourth|one|two|three|four"
     r"|nano|mini|tiny|small|base|medium|large|ultra|super|pro|max|plus|lite|light|flash)\b"
 )
 """Words that tell the parts of a series, or the versions of a model, from one another."""
@@ -105,7 +105,9 @@ def sketch(paper: Wording) -> frozenset[int]:
     hashes = _hashes(paper.abstract, _LONG_RUN)
     windows = range(max(len(hashes) - _WINDOW + 1, min(len(hashes), 1)))
     lowest = {min(hashes[at : at + _WINDOW]) for at in windows}
-    return frozenset(lowest | ({-1 - _hash(paper.key)} if paper.has_title_of(_SHORT) else set()))
+    return frozenset(
+        lowest | ({-1 - _hashes([paper.key], 1)[0]} if paper.has_title_of(_SHORT) else set())
+    )
 
 
 class Sketches:
@@ -115,11 +117,21 @@ class Sketches:
         added: the sketches of new papers, by ingest number.
     """
 
-    def __init__(self, rows: Iterable[tuple[int, int]] = ()) -> None:
+    def __init__(
+        self,
+        rows: Iterable[tuple[int, int]] = (),
+        sketched: Mapping[Item, frozenset[int]] | None = None,
+    ) -> None:
         self._papers: defaultdict[int, set[int]] = defaultdict(set)
         for number, paper in rows:
             self._papers[number].add(paper)
+        self._sketched = sketched or {}
         self.added: dict[int, frozenset[int]] = {}
+
+    def of(self, paper: Wording) -> frozenset[int]:
+        """The sketch of a paper, which may have been made before."""
+        made = self._sketched.get(paper.item)
+        return sketch(paper) if made is None else made
 
     def add(self, paper: int, numbers: frozenset[int]) -> None:
         """Add the sketch of a new paper."""
@@ -229,9 +241,7 @@ def _ratio(words: list[str], others: list[str]) -> float:
 
 
 def _hashes(words: list[str], size: int) -> list[int]:
-    return [_hash(" ".join(words[at : at + size])) for at in range(len(words) - size + 1)]
-
-
-def _hash(text: str) -> int:
-    """A number below 2³¹, the same on every machine and in every run."""
-    return zlib.crc32(text.encode()) >> 1
+    """A number below 2³¹ for each so many words in a row, the same on every machine."""
+    written = [word.encode() for word in words]
+    runs = range(len(written) - size + 1)
+    return [zlib.crc32(b" ".join(written[at : at + size])) >> 1 for at in runs]

@@ -36,9 +36,8 @@ _GREEK = re.compile(
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma"
     "|tau|upsilon|phi|chi|psi|omega"
 )
-_WORD = re.compile(
-    "[\u3040-\u30ff\u3400-\u9fff]|[^\\W_\u3040-\u30ff\u3400-\u9fff]+"
-)  # or a character
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
+_WORD = re.compile("[\u3040-\u30ff\u3400-\u9fff]|[^\\W_\u3040-\u30ff\u3400-\u9fff]+")  # or a sign
 _DISTINCTIVE = 40  # letters an abstract must have so that it and the title identify one paper
 _LONG = 200  # letters; publishers' boilerplate is shorter
 _DISTINCTIVE_TITLE = 20  # letters; shorter ones, as "Issue Information", are used again
@@ -213,11 +212,15 @@ def normalise_title(title: str) -> str:
 
 
 def plain_words(text: str) -> list[str]:
-    """The words of a text without markup, accents and case; Greek letters are words by name."""
+    """The words of a text without markup, accents and case; Greek letters have their names.
+
+    In Chinese and Japanese each sign is a word.
+    """
     text = _TEX.sub(_greek_macro, html.unescape(text))
     if not text.isascii():
         text = "".join(map(_greek, text))
-    return _WORD.findall(fold(text))
+    folded = fold(text)
+    return (_ASCII_WORD if folded.isascii() else _WORD).findall(folded)
 
 
 def _greek_macro(macro: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from newsletter.model import IdentifiedItem, Identity, IngestCounts, Item, Paper
-from newsletter.papers.copies import Sketches, Wording, is_copy, sketch
+from newsletter.papers.copies import Sketches, Wording, is_copy
 from newsletter.papers.identity import (
     add_copy,
     do_differ,
@@ -53,7 +53,7 @@ class PaperIndex:
         muted_by: Iterable[tuple[int, str]] = (),
         *,
         last: int = 0,
-        sketches: Iterable[tuple[int, int]] = (),
+        sketches: Sketches | None = None,
         copies: Mapping[int, int] | None = None,
     ) -> None:
         self.papers = {paper.number: paper for paper in papers}
@@ -63,7 +63,7 @@ class PaperIndex:
             self.muted_by[number].add(source)
         self.last = last
         self.corrections = list[tuple[int, str]]()
-        self.sketches = Sketches(sketches)
+        self.sketches = sketches or Sketches()
         self.copies = dict(copies or {})
         self._names_of: defaultdict[int, set[str]] = defaultdict(set)  # by group, as below
         self._members: defaultdict[int, set[int]] = defaultdict(set)
@@ -129,7 +129,7 @@ class PaperIndex:
     ) -> tuple[int, Fate]:
         """Add a paper of which no name is known: as a new one, or as a copy of a known one."""
         paper = Wording(entry.item, entry.identity.aliases)
-        numbers = sketch(paper)
+        numbers = self.sketches.of(paper)
         original = self._find_original(paper, numbers)
         fate: Fate = "new"
         if original is not None:

@@ -84,6 +84,11 @@ def test_parts_versions_and_notices_stay_apart(title: str, other: str) -> None:
     assert not is_copy(wording(title), wording(other))
 
 
+def test_words_that_look_like_numbers_tell_no_parts() -> None:
+    title = "From Part to Whole: a 3D Model"
+    assert is_copy(wording(title), wording("A Fresh Look at Part Whole and 3D-Models", EDITED))
+
+
 def test_withdrawn_papers_stay_apart() -> None:
     gone = "This article has been withdrawn at the request of the authors. " * 4
     assert not is_copy(wording(TITLE, gone), wording("Another Withdrawn One", gone))

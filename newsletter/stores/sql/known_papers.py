@@ -56,9 +56,8 @@ def read_indexes(
     entries = tuple(entries)
     of_names = sa.select(PAPERS.group, schema.aliases.c.name).join(schema.aliases)
     known = tuple(select_in(connection, of_names, schema.aliases.c.name, names_of(entries)))
-    sketches = _alike(connection, entries, {row.name for row in known})
-    of_numbers = sa.select(PAPERS.group)
-    alike = select_in(connection, of_numbers, PAPERS.number, {paper for _, paper in sketches})
+    sketches, compared = _alike(connection, entries, {row.name for row in known})
+    alike = select_in(connection, sa.select(PAPERS.group), PAPERS.number, compared)
     groups = {row.group for row in (*known, *alike)}
     papers = list(
         map(as_paper, select_in(connection, sa.select(schema.papers), PAPERS.group, groups))
@@ -87,18 +86,16 @@ def _pairs_of(
 
 def _alike(
     connection: sa.Connection, entries: Iterable[IdentifiedItem], known: Collection[str]
-) -> list[tuple[int, int]]:
-    """The rows of sketches that entries have in common with papers, if their keys are unknown.
-
-    Of the papers that are like one entry, only those are given that are compared with it.
-    """
-    numbers = [sketch(Wording(entry.item)) for entry in entries if entry.identity.key not in known]
+) -> tuple[Sketches, set[int]]:
+    """What is needed to compare the entries whose keys are unknown, and the papers to compare."""
+    unknown = (entry.item for entry in entries if entry.identity.key not in known)
+    sketched = {item: sketch(Wording(item)) for item in unknown}
     query, column = sa.select(schema.sketches), schema.sketches.c.number
-    found = select_in(connection, query, column, frozenset().union(*numbers))
+    found = select_in(connection, query, column, frozenset().union(*sketched.values()))
     rows = [(row.number, row.paper) for row in found]
     sketches = Sketches(rows)
-    compared = {paper for each in numbers for paper in sketches.most_alike(each)}
-    return [row for row in rows if row[1] in compared]
+    compared = {paper for each in sketched.values() for paper in sketches.most_alike(each)}
+    return Sketches((row for row in rows if row[1] in compared), sketched), compared
 
 
 def last_number(connection: sa.Connection) -> int:
