@@ -333,6 +333,7 @@ def topic_figures(pool: Pool, papers: Sequence[Paper]) -> Mapping[str, Figure]:
             lambda weights: float(verdicts.f1(weights).mean()), len(papers)
         ),
         "section top-1": mean(_headings(papers, best)),
+        "section top-1 of papers in a topic": mean(_headings(papers, best, every=False)),
     }
     for column, label in enumerate(LABELS):
         only = verdicts.of(column)
@@ -347,13 +348,20 @@ def _verdicts(papers: Sequence[Paper], found: Mapping[str, Flags]) -> Verdicts:
     return Verdicts(said & holds & scored, said & ~holds & scored, ~said & holds & scored)
 
 
-def _headings(papers: Sequence[Paper], best: Mapping[str, Flags]) -> list[float]:
-    """For each paper with a label that has a topic, whether its heading is right or borderline."""
+def _headings(
+    papers: Sequence[Paper], best: Mapping[str, Flags], *, every: bool = True
+) -> list[float]:
+    """For each paper with a label that has a topic, whether its heading is right or borderline.
+
+    A paper in no topic has none, which is wrong; it is left out unless ``every`` paper counts.
+    """
     verdicts = []
     for place, paper in enumerate(papers):
         if paper.labels.isdisjoint(LABELS):
             continue
         headings = {label for label, flags in best.items() if flags[place]}
+        if not headings and not every:
+            continue
         verdicts.append(float(not headings.isdisjoint(paper.labels | paper.borderline)))
     return verdicts
 

@@ -18,8 +18,9 @@ MEANING, WORDS, TITLE = 0.70, 3.69, 1.63
 title."""
 BIAS = -6.47
 """The log odds of a paper that has none of it."""
-UNWANTED = 0.5
-"""From this probability on a paper is one of those that are not wanted."""
+UNWANTED, UNWANTED_KIND = 0.3, 0.5
+"""From this probability on a paper is one of those that are not wanted. The second is for a part
+that shares a word with the wanted ones: as a kind of them it is close to all of their papers."""
 REMOTE = 0.05
 """From this probability on a wish may find a paper."""
 
@@ -46,6 +47,7 @@ class PreparedWish:
     wanted: tuple[PreparedPart, ...]
     whole: PreparedPart
     unwanted: tuple[PreparedPart, ...]
+    bounds: Floats  # for each unwanted part the probability from which on it keeps a paper out
 
     @property
     def stems(self) -> frozenset[str]:
@@ -65,11 +67,13 @@ def prepare(table: VectorTable, text: str) -> PreparedWish:
     wish = parse_wish(text)
     together = ", ".join(wish.wanted)
     shared = frozenset(telling_stems(plain(together)))
+    kinds = [not shared.isdisjoint(telling_stems(plain(part))) for part in wish.unwanted]
     return PreparedWish(
         wish,
         tuple(prepare_part(table, part) for part in wish.wanted),
         prepare_part(table, together),
         tuple(prepare_part(table, part, shared) for part in wish.unwanted),
+        np.where(kinds, UNWANTED_KIND, UNWANTED).astype(np.float32),
     )
 
 
@@ -157,7 +161,7 @@ def _score_block(
     for row in (row for row, wish in enumerate(wishes) if wish.unwanted):
         group = first[row] + 2
         parts = odds[starts[group] : starts[group] + lengths[group]]
-        unwanted = sigmoid(parts + BIAS) >= UNWANTED
+        unwanted = sigmoid(parts + BIAS) >= wishes[row].bounds[:, None]
         kept_out[row] = unwanted & (probabilities[row] >= REMOTE)
         probabilities[row, unwanted.any(axis=0)] = 0
     return probabilities, kept_out

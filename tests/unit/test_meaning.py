@@ -181,3 +181,22 @@ def test_evidence_says_where_the_words_are(
     signals: PaperSignals, paper: int, wish: str, said: str
 ) -> None:
     assert load_engine().evidence(signals, paper, wish) == said
+
+
+def test_paper_touching_an_unwanted_part_is_left_out() -> None:
+    paper = PaperText(
+        "A LoRA-MoE Architecture for Voices",
+        "A mixture of experts in each layer recognises speech.",
+    )
+    wish = "mixture-of-experts layers, not speech"
+    (masks,) = load_engine().find(load_engine().read([paper]), [wish])
+    assert not masks.remote
+
+
+def test_unwanted_kind_spares_the_rest_of_a_wish() -> None:
+    paper = PaperText(
+        "Nash Equilibria of Repeated Games",
+        "We prove that equilibria exist in the game theory of players who compete for prices.",
+    )
+    (masks,) = load_engine().find(load_engine().read([paper]), ["game theory, not auction theory"])
+    assert masks.strong
