@@ -3,13 +3,15 @@
 Every figure has its 95 % interval (bootstrap) and what it must reach::
 
     python -m bench.topics --gold FILE.jsonl... [--filters FILE.tsv...]
-        [--categories FILE.jsonl.gz] [--fit] [--rivals] [--speed] [--missed] [--json FILE]
+        [--categories FILE.jsonl.gz] [--copies FILE.jsonl.gz] [--fit] [--rivals] [--speed]
+        [--missed] [--json FILE]
 
 ``--gold``: JSON lines of papers with ``title``, ``abstract``, ``topics`` (the labels that apply)
 and ``borderline`` (labels on which people would differ, which are not scored). ``--filters``: a
 wish, the titles that it should find and those that are borderline, parted by tabs; the titles are
 parted by `` || `` and stand in the gold files, whose papers are the wishes' one pool.
-``--categories``: JSON lines of papers with ``categories``.
+``--categories``: JSON lines of papers with ``categories``. ``--copies``: JSON lines of papers with
+the ``id`` that arXiv gave them.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import ROOT, fitting, likes, rivals, wishes
+from bench import ROOT, copies, fitting, likes, rivals, wishes
 from bench.labelled import (
     Asked,
     Figure,
@@ -108,14 +110,17 @@ def _arguments() -> argparse.Namespace:
     for name, said in (("gold", "labelled papers"), ("filters", "wishes and their papers")):
         parser.add_argument(f"--{name}", type=Path, nargs="+", action="extend", help=said)
     parser.add_argument("--categories", type=Path, help="papers with their arXiv categories")
+    parser.add_argument("--copies", type=Path, help="papers of which copies are to be found")
     parser.add_argument("--fit", action="store_true", help="fit on each table, show on others")
     parser.add_argument("--rivals", action="store_true", help="score simpler engines, too")
     parser.add_argument("--speed", action="store_true", help="measure time and memory, too")
     parser.add_argument("--missed", action="store_true", help="name every paper found wrongly")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     asked = parser.parse_args()
-    if not asked.gold and not asked.categories:
-        parser.error("give --gold FILE.jsonl, --categories FILE.jsonl.gz, or both")
+    if not (asked.gold or asked.categories or asked.copies):
+        parser.error(
+            "give --gold FILE.jsonl, --categories FILE.jsonl.gz, --copies FILE, or several"
+        )
     if asked.filters and not asked.gold:
         parser.error("--filters needs --gold: the papers whose titles it names")
     return asked
@@ -145,9 +150,11 @@ def measure(asked: argparse.Namespace) -> Mapping[str, Figure]:
     if asked.categories:
         labelled = read_categories(asked.categories)
         found |= _tell(f"categories: {len(labelled)} papers", categories(labelled))
+    if asked.copies:
+        found |= _tell("the same paper again", copy_figures(asked.copies))
     if asked.speed:
         spent = wishes.measure(asked.categories)
-        found |= _tell("time and memory", {n: Figure(v, v, v) for n, v in spent.items()})
+        found |= _tell("time and memory", {name: _alone(value) for name, value in spent.items()})
     return found
 
 
@@ -396,9 +403,25 @@ def categories(labelled: Sequence[Paper]) -> Mapping[str, Figure]:
         asked = Asked(title, right, np.ones(len(labelled), bool))
         precision = average_precision(close - close.min() + 1, asked)
         first = sum(paper.first == name for paper in labelled) >= FIRST * len(labelled)
-        found[f"  {name}{' (counts)' if first else ''}"] = Figure(precision, precision, precision)
+        found[f"  {name}{' (counts)' if first else ''}"] = _alone(precision)
         main += [precision] if first else []
     return {"categories MAP": mean(main), **found}
+
+
+def copy_figures(path: Path) -> Mapping[str, Figure]:
+    """The share of changed copies that are found, and the papers wrongly taken for one."""
+    figures = copies.measure(copies.read_items(path), every=5)
+    kinds = {f"  {kind}": _alone(found) for kind, found in figures.by_sketch.items()}
+    return {
+        "copies found, the worst kind": _alone(min(figures.by_sketch.values())),
+        "papers of different ids taken for one": _alone(len(figures.merged)),
+        **kinds,
+    }
+
+
+def _alone(value: float) -> Figure:
+    """A figure without an interval."""
+    return Figure(value, value, value)
 
 
 if __name__ == "__main__":
