@@ -599,6 +599,27 @@ def test_papers_omitted_from_the_letter_are_shown(app: Website) -> None:
 
 
 @pytest.mark.slow
+def test_wish_orders_every_form_of_an_email() -> None:
+    """The surest paper comes first in email, page and feed, whatever its upvotes."""
+    sure, likely = "KV cache compression", "Cache eviction for language models with a long memory"
+    remote = "A cache for the results of expensive database queries of web sites"
+    with open_website(matcher=MeaningMatcher(load_engine)) as app:
+        ada(app, filter=Filter(include=(parse_rule(f"about: {sure}"),)))
+        app.publish(DAY, remote, likely, sure, "Galaxies")
+        letter = app.mail_to(ADA)
+        (own,) = set(re.findall(r"https://n\.example\.org(/edition/[\w.-]+)", letter.html))
+        page = app.get(own).text
+        feed = app.get(f"/mine/{app.path('feed').removeprefix('/feed/')}/feed.json").body
+    titles = [likely, sure, remote]  # the two that are sure have the order of their upvotes
+    assert letter.titles == titles
+    for text in (letter.text, page, feed):
+        places = [" ".join(text.split()).index(title) for title in titles]
+        assert places == sorted(places)
+    assert f"“{sure}”: in the title" in letter.text
+    assert f"“{sure}”: in the title" in page
+
+
+@pytest.mark.slow
 def test_store_failure_is_reported_without_secrets(tmp_path: Path) -> None:
     opened = open_store(f"sqlite:///{tmp_path}/store.db")
     with contextlib.closing(opened) as store, open_website(store=store) as app:

@@ -1,29 +1,34 @@
 """The use cases on a store, without a network."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, cast
 
 import pytest
+from typing_extensions import override
 
+from newsletter.app.files import load_engine
 from newsletter.errors import ConfigurationError, SourceError
 from newsletter.letter.fragments import IssueFragments
 from newsletter.model import (
     DATED,
     Filter,
     IdentifiedItem,
+    Item,
     Listing,
     ListRequest,
     PlannedEdition,
     SourceHealth,
     SourceReport,
     Subscriber,
+    Term,
     Topic,
     Wave,
 )
 from newsletter.papers.filters import parse_rule
+from newsletter.papers.meanings import MeaningMatcher
 from newsletter.ports import Source, Store
 from newsletter.publisher.drafting import sample_reader
 from newsletter.publisher.fetching import fetch_sources
@@ -392,6 +397,25 @@ def test_why_covers_frozen_issues_and_absent_readers(publisher: Publisher) -> No
         ("bob@example.org", False, "decided in an earlier issue"),
         ("bob@example.org", False, "decided in an earlier issue"),
     ]
+
+
+class SilentMatcher(MeaningMatcher):
+    """A matcher that finds wishes and fails to say why."""
+
+    @override
+    def evidence(self, items: Sequence[Item], index: int, wish: Term) -> str:
+        raise KeyError(wish.text)
+
+
+def test_wish_that_breaks_stops_only_its_reader(
+    publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = replace(publisher, matcher=SilentMatcher(load_engine))
+    wants = Filter(include=(parse_rule("about: vision of robots"),))
+    join(publisher, Subscriber("ada@example.org"), Subscriber("bob@example.org", filter=wants))
+    listed(publisher, StubSource("Vision of robots"))
+    assert [letter.envelope.recipient for letter in send(publisher).letters] == ["ada@example.org"]
+    assert "reader bob@example.org" in caplog.text
 
 
 def test_papers_that_nobody_can_get_yet_are_not_rendered(publisher: Publisher) -> None:
