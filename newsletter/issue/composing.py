@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property, lru_cache
 from operator import itemgetter
+from typing import NamedTuple
 
 from newsletter.model import All, Issue, Item, Matching, Paper, Rule, Term, Topic, WishMasks
 from newsletter.model.readers import Breadth
@@ -71,6 +72,15 @@ def _ranked(papers: Iterable[Paper]) -> Sequence[Paper]:
 def _by_attention(paper: Paper) -> tuple[bool, int, int, int]:
     """Sorts by upvotes, then comments, then the newest first; muted papers come last."""
     return paper.muted, -(paper.item.upvotes or 0), -(paper.item.comments or 0), -paper.number
+
+
+class FoundByWish(NamedTuple):
+    """The papers that a wish finds, and the best of them; those that it is sure of, and likely."""
+
+    found: int
+    best: int
+    strong: int
+    likely: int
 
 
 class IssueMasks:
@@ -163,11 +173,12 @@ class IssueMasks:
         others = All(tuple(part for part in rule.expression.of if part is not term))
         return wish.within(evaluate(others, self.matching.terms, self.all_papers))
 
-    def _found_by_wish(self, rule: Rule, breadth: Breadth, among: int) -> tuple[int, int]:
-        """What a wish finds among these papers, and the best of it."""
-        wish = self.wish(rule)
-        found = wish.found(breadth, among) if wish else 0
-        return found, wish.best(found & among) if wish else 0
+    def _found_by_wish(self, rule: Rule, breadth: Breadth, among: int) -> FoundByWish | None:
+        """What a rule finds among these papers if it is a wish, else None."""
+        if (wish := self.wish(rule)) is None:
+            return None
+        found = wish.found(breadth, among)
+        return FoundByWish(found, wish.best(found & among), wish.strong, wish.likely)
 
     @cached_property
     def _items(self) -> tuple[Item, ...]:

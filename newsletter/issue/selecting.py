@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import NamedTuple
 
 from newsletter.issue.composing import (
     MAX_QUOTE,
@@ -33,8 +34,7 @@ NO_ROOM = "did not fit; comes with the next email"
 """Why a paper is not in an edition although the reader wants it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):  # made for each reader, as Ranking
     """One reader's papers as masks: the ``chosen`` ones, and the steps that led to them.
 
     ``ranking`` says which of them come first.
