@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from newsletter.issue.composing import IssueMasks, compose_issue
+from newsletter.issue.composing import IssueMasks, compose_issue, quotes_own_rule
 from newsletter.issue.editions import EditionLimits, HtmlSizes, compose_edition
 from newsletter.issue.selecting import explain, group_by_topic, select_papers
 from newsletter.model import (
@@ -570,14 +570,20 @@ def test_disjoint_filters_give_disjoint_editions(issue: Issue, html: int) -> Non
 
 @pytest.mark.slow
 @given(ISSUES, FILTERS, st.integers(1500, 12_000))
+@example(issue_of(paper(1, "reasoning"), paper(2, "reasoning")), Filter(), 3100)
 def test_edition_keeps_within_its_size(issue: Issue, wants: Filter, html: int) -> None:
     limits = limits_of(len(issue.papers), html=html)
     edition = compose_edition(masks_of(issue, wants), ReaderHistory(reader(wants=wants)), limits)
     cards = sum(len(section.cards) for section in edition.sections)
     rows = sum(len(section.rows) for section in edition.sections)
     leads = sum(len(section.cards) for section in edition.sections if section.leads)
-    used = 1000 + 100 * len(edition.sections) + 1050 * cards + 500 * leads + 200 * rows
-    used += 80 * sum(section.more > 0 for section in edition.sections)
+    reasons = sum(
+        section.leads or quotes_own_rule(reason)
+        for section in edition.sections
+        for _, reason in zip(section.cards, section.because, strict=False)
+    )
+    used = 1000 + 100 * len(edition.sections) + 1000 * cards + 500 * leads + 200 * rows
+    used += 50 * reasons + 80 * sum(section.more > 0 for section in edition.sections)
     assert used <= html
     assert cards <= (60 if wants.max_items is None else wants.max_items)
 
