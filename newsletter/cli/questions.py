@@ -149,7 +149,7 @@ class Questions:
         if self.on_terminal:
             typer.echo(_in_groups(groups), err=True)
         given = ",".join(self.options.topic or ()) or None
-        question = "Topics: groups, their numbers or topics, with commas between them, or all"
+        question = "Topics: groups, their numbers, or topics, separated by commas; or all"
         return self._ask("topic", question, given, _topic_reader(groups), _USUAL_GROUPS)
 
     def _smtp(self, sender: str, reader: str) -> Mapping[str, object]:

@@ -90,7 +90,7 @@ def try_filters(
     takes effect. With neither, each topic of newsletter.yaml is tried. Nothing is stored.
     """
     if wish is not None and reader is not None:
-        raise UsageError("name a wish or, with --as, a reader; not both")
+        raise UsageError("give a wish, or a reader with --as, not both")
     with open_app(config) as app:
         today = issue_day(date, app.clock, app.settings.timezone)
         tried = _candidates(app, reader) if wish is None else _try_wish(app, output, wish)
@@ -103,7 +103,7 @@ def try_filters(
         "\n\n".join(_lines(name, previews) for name, previews in results.items()),
     )
     if not any(found):
-        output.message(f"no papers are stored of the last {count_of(days, 'day')}")
+        output.message(f"no papers are stored for the last {count_of(days, 'day')}")
     return 0
 
 

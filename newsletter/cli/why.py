@@ -70,7 +70,7 @@ def _other_versions(app: App, names: Iterable[str], output: Output) -> set[str]:
     found = filter(None, map(app.store.find_paper, names))
     keys = {other.key for known in found for other in (known, *app.store.other_versions(known))}
     if len(keys) > 1:
-        output.message(f"one paper, shown once: {', '.join(sorted(keys))}")
+        output.message(f"the same paper, shown once: {', '.join(sorted(keys))}")
     return keys
 
 

@@ -312,7 +312,7 @@ def _why_not_wanted(masks: IssueMasks, wants: Filter, index: int) -> str:
                 return f"left out: closer to “{shorten(part, MAX_QUOTE)}”, which you do not want"
         if index in wish.ranked:
             return quote_rule("not close enough to", name_reason(quote_rule("include", rule.text)))
-    return "in no topic followed, and no include matches"
+    return "in no followed topic, and no include matches"
 
 
 def _excluding_rule(masks: IssueMasks, rules: Sequence[Rule], index: int) -> str:

@@ -92,10 +92,10 @@ def _lead_in(part: str) -> int:
 
 def _why_nothing(text: str, unwanted: list[str]) -> str:
     if unwanted:
-        return "this says only what you do not want; write first what you want"
+        return "this says only what you do not want; write what you want first"
     if any(character.isalpha() and not character.isascii() for character in text):
         return (
-            "plain words are understood in English only; write it in English, or look for these "
-            "very words with a filter"
+            "plain words are understood only in English; write this in English, or use a filter "
+            "with exactly these words"
         )
-    return "this has no word to look for; write what the papers are about"
+    return "there are no words to look for here; say what the papers should be about"

@@ -58,8 +58,8 @@ def _on_wish(wish: str, at: int, matcher: Matcher | None) -> Iterator[Advice]:
         yield replace(problem, column=at + problem.column)
     if prefix := find_condition(wish):
         yield Advice(
-            f"“about:” takes the rest of its line, so “{prefix[0]}” is plain words here; put it in "
-            f"front, “{prefix[0].lower()}… and about: …”, or in a rule of its own",
+            f"“about:” takes the rest of its line, so “{prefix[0]}” is plain words here; put it "
+            f"first, “{prefix[0].lower()}… and about: …”, or in a rule of its own",
             at + prefix.start(),
             certain=False,
         )

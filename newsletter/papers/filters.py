@@ -266,8 +266,8 @@ class _Parser:
             return self.text[start:]
         if not self.stored:
             raise self.error(
-                "“about:” takes the rest of its line, and with it the end of this bracket; put it "
-                "last, behind the brackets: “(a or b) and about: …”",
+                "“about:” takes the rest of its line, the closing bracket too; put it last, after "
+                "the brackets: “(a or b) and about: …”",
                 about.column,
             )
         depth = 1

@@ -112,10 +112,7 @@ class MeaningMatcher(Matcher):
         known, asked = self._load().known_words(wish)
         if known >= KNOWN_WORDS * asked:
             return None
-        problem = (
-            f"I know {known} of these {asked} words, so hardly more is found than papers that have "
-            "them; try other words, in English"
-        )
+        problem = f"{describe_known(known, asked)}; try other words, in English"
         return Advice(problem, certain=False)
 
     def _error(self, wish: str) -> str:
@@ -141,6 +138,13 @@ class MeaningMatcher(Matcher):
                 kept.append(other)
         self._read = kept
         return kept[0]
+
+
+def describe_known(known: int, asked: int) -> str:
+    """How many of the words that are asked for have a known meaning; fewer than half of them."""
+    if known:
+        return f"only {known} of these {asked} words {'is' if known == 1 else 'are'} understood"
+    return "this word is not understood" if asked == 1 else "none of these words is understood"
 
 
 class _Reading(NamedTuple):

@@ -18,6 +18,7 @@ from newsletter.model import (
 )
 from newsletter.papers.filters import evaluate, iter_terms, parse_rule, read_signs
 from newsletter.papers.matching import authors_asked_for, positive_terms
+from newsletter.papers.meanings import describe_known
 from newsletter.papers.names import parse_names
 from newsletter.papers.searched_words import (
     BANDS,
@@ -265,10 +266,9 @@ def _form_of(engine: "Engine") -> str:
 def _note(known: int, asked: int, text: str) -> str:
     """What a search for these words lacks, in words."""
     if known < KNOWN * asked:
-        said = f"{known} of these {asked} words" if known else "none of these words"
-        return f"I know {said}. Try English, or other words"
+        return f"{describe_known(known, asked)}. Try other words, in English"
     if not asked and not text.isascii():
-        return "words that are not English are only found as typed"
+        return "words that are not English are found only as typed. Try English"
     return ""
 
 

@@ -33,7 +33,7 @@ ISSUE_MEANINGS: Mapping[str, str] = {
     "n": "the number in a block that counts: 0, 1, or more",
     "name": "the reader's name; in a heading, the topic's",
     "names": "the first papers by name and how many more, for the subject",
-    "number": "the paper's number, which ends the link to say that you like it",
+    "number": "the paper's number, the last part of its “Like?” link",
     "paper": "the paper of a card, a row or the subject",
     "preheader": "the line beside the subject in an inbox",
     "summary": "the paper's abstract, as long as the reader wants it",

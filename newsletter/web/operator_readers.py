@@ -93,7 +93,7 @@ FIELD_WORDS: Mapping[str, str] = complete(
         "exclude": "Exclude",
         "min_upvotes": "Minimum upvotes",
         "max_items": "Maximum papers",
-        "breadth": "Matches of interests",
+        "breadth": "Matches",
         "cadence": "How often",
         "day": "Weekday",
         "paused_until": "Paused until",

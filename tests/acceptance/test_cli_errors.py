@@ -167,9 +167,9 @@ def test_config_check_warns_of_dead_rules(newsletter: Newsletter) -> None:
     assert all(warning["line"] for warning in found["warnings"])
     said = newsletter.run("config", "check").stderr
     assert "subscribers.0.include.2: a comma is read as “or”; write “agents or work”" in said
-    assert "subscribers.0.include.3: I know 1 of these 3 words" in said
+    assert "subscribers.0.include.3: only 1 of these 3 words is understood" in said
     added = newsletter.run("subscribers", "add", "c@example.org", "--include", WISH)
-    assert "warning: I know 1 of these 3 words" in added.stderr
+    assert "warning: only 1 of these 3 words is understood" in added.stderr
     refused = newsletter.run("subscribers", "add", "b@example.org", "--include", "diff* y", code=3)
     assert "write whole words" in refused.stderr
 

@@ -258,7 +258,7 @@ def test_filter_is_tried_on_past_days(preview: PreviewServer) -> None:
     wish = preview.request("/trial?wish=memory+of+agents")
     assert "include “about: memory of agents”" in wish.body
     assert (
-        "I know 1 of these 3 words"
+        "only 1 of these 3 words is understood"
         in preview.request("/trial?wish=Sprachmodelle+f%C3%BCr+Bilder").body
     )
     wrong = preview.request("/trial?include=(agent")

@@ -55,9 +55,9 @@ def test_each_card_asks_and_only_a_button_answers(app: Website) -> None:
     assert app.request("HEAD", path).status == 200
     assert said(app) == []
     for _ in range(2):
-        assert "come earlier in your next emails" in app.post(path, {"do": "more"}).text
+        assert "will come earlier in your emails" in app.post(path, {"do": "more"}).text
     assert said(app) == [(1, True)]
-    assert "come later in your next emails" in app.post(path, {"do": "less"}).text
+    assert "will come later in your emails" in app.post(path, {"do": "less"}).text
     assert said(app) == [(1, False)]
     assert "Undo “Less like this”" in app.get(path).text
     app.post(path, {"do": "forget"})

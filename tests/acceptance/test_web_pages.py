@@ -287,7 +287,7 @@ def test_wishes_are_filters_where_rules_alone_count() -> None:
     ("wish", "said", "saved"),
     [
         ("not speech", "“not speech”: this says only what you do not want", False),
-        ("大语言模型", "plain words are understood in English only", False),
+        ("大语言模型", "plain words are understood only in English", False),
         ("x " * 2_100 + "x", "4096 is the most", False),
         ("Sprachmodelle für Chirurgen", "try other words, in English", True),
         ("galaxies, author:Li", "“author:” works only in your filters", True),

@@ -43,7 +43,7 @@ def test_rule_that_cannot_find_what_it_asks(rule: str, column: int, remedy: str)
         ("視覚、言語", 2, "“視覚 or 言語”"),
         ("vision + audio", 7, "write “and”"),
         ("Sehen ODER Sprache", 6, "write “or”"),
-        ("x and about: y, title:z", 16, "put it in front, “title:… and about: …”"),
+        ("x and about: y, title:z", 16, "put it first, “title:… and about: …”"),
     ],
 )
 def test_rule_that_is_read_otherwise_than_others_would(rule: str, column: int, remedy: str) -> None:
@@ -93,8 +93,8 @@ def test_advice_has_a_place_in_the_rule(text: str) -> None:
     [
         ("protein folding", "", False),
         ("Sprachmodelle für medizinische Bildgebung", "try other words, in English", False),
-        ("大语言模型", "in English only", True),
-        ("the of and", "no word to look for", True),
+        ("大语言模型", "only in English", True),
+        ("the of and", "no words to look for", True),
     ],
 )
 def test_wish_that_is_not_understood(wish: str, said: str, *, certain: bool) -> None:

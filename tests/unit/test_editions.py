@@ -362,7 +362,7 @@ ASKS = Filter(topics=("Reasoning",), exclude=(parse_rule("speech or (not a)"),),
         (
             ReaderHistory(reader(wants=Filter(topics=("Speech",)))),
             lambda p: p,
-            "in no topic followed",
+            "in no followed topic",
         ),
         (
             ReaderHistory(

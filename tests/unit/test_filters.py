@@ -105,7 +105,7 @@ def test_filter_keeps_its_source_text() -> None:
         ('""', 0, "no letter or digit"),
         ("about:", 6, "missing at the end"),
         ("about: …", 7, "no letter or digit"),
-        ("a and (about: b) or c", 7, "put it last, behind the brackets"),
+        ("a and (about: b) or c", 7, "put it last, after the brackets"),
         ("a about: b", 2, "write “and” or “or”"),
         ("a or --", 5, "no letter or digit"),
     ],

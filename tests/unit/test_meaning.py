@@ -129,11 +129,11 @@ def test_wish_is_taken_apart(text: str, wanted: tuple[str, ...], unwanted: tuple
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "no word to look for"),
-        ("the of", "no word to look for"),
-        ("anything, please", "no word to look for"),
+        ("", "no words to look for"),
+        ("the of", "no words to look for"),
+        ("anything, please", "no words to look for"),
         ("not speech, no video", "only what you do not want"),
-        ("机器学习", "in English only"),
+        ("机器学习", "only in English"),
     ],
 )
 def test_wish_without_words_is_refused(text: str, why: str) -> None:

@@ -392,7 +392,7 @@ def test_why_covers_frozen_issues_and_absent_readers(publisher: Publisher) -> No
     )
     verdicts = list(explain_issue(publisher, DAY, publisher.store.readers()))
     assert [(v.reader, v.included, v.reason) for v in verdicts] == [
-        ("ada@example.org", False, "in no topic followed, and no include matches"),
+        ("ada@example.org", False, "in no followed topic, and no include matches"),
         ("ada@example.org", True, "topic Vision: “vision”"),
         ("bob@example.org", False, "decided in an earlier issue"),
         ("bob@example.org", False, "decided in an earlier issue"),

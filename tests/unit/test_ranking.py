@@ -235,7 +235,7 @@ def test_reasons_against_say_what_was_missing() -> None:
         (True, "include “about: cats, not speech” (“cats”: in the title)"),
         (False, "left out: closer to “speech”, which you do not want"),
         (False, "not close enough to “cats, not speech”"),
-        (False, "in no topic followed, and no include matches"),
+        (False, "in no followed topic, and no include matches"),
     ]
 
 

@@ -97,9 +97,9 @@ def test_search_finds_paper_and_says_why(
     ("text", "note"),
     [
         ("not speech", "this says only what you do not want"),
-        ("zzzzqx qwertzuio", "I know none of these words"),
-        ("Wettervorhersage für übermorgen", "I know 1 of these 3 words"),
-        ("天气预报", "words that are not English are only found as typed"),
+        ("zzzzqx qwertzuio", "none of these words is understood"),
+        ("Wettervorhersage für übermorgen", "only 1 of these 3 words is understood"),
+        ("天气预报", "words that are not English are found only as typed"),
         ("2608.09999", "the archive has no paper with this ID"),
         ("author:Nobody", ""),
         ("author:", "a word or a phrase is missing at the end"),
