@@ -57,7 +57,9 @@ _Sources = Annotated[
 ]
 _Topics = Annotated[
     list[str] | None,
-    typer.Option(help="A topic, or a group of topics. Repeat for more. Default: groups on machine learning."),
+    typer.Option(
+        help="A topic, or a group of topics. Repeat for more. Default: groups on machine learning."
+    ),
 ]
 _Reader = Annotated[
     str | None, typer.Option(help="The first reader's address. Default: the operator's.")
