@@ -545,7 +545,7 @@ def test_filters_can_be_tried(tmp_path: Path) -> None:
     )
     assert "include" not in wish.stdout
     assert by_name.stdout.startswith("Threes: 1.0 papers a day")
-    assert "write first what you want\n    about: not speech\n" in dead.stderr
+    assert "write what you want first\n    about: not speech\n" in dead.stderr
 
 
 def test_departed_reader_stays_out_under_another_file_spelling(
