@@ -3,9 +3,10 @@
 ``python -m bench.sending newsletter|newsletter-uvloop|obvious FOLDER PORT CONNECTIONS LETTERS``
 
 *newsletter* is the product from its ledger to the connection: claims, letters, marks, settlements,
-on asyncio's event loop or on uvloop's. *obvious* renders Jinja, MJML and an ``EmailMessage`` for
-each reader, sends it with aiosmtplib's ``send_message`` and commits a row. Each prints its letters,
-seconds and CPU seconds as JSON.
+and the send journal, as users run it, on asyncio's event loop or on uvloop's. *obvious* renders
+Jinja, MJML and an ``EmailMessage`` for each reader, sends it with aiosmtplib's ``send_message`` and
+commits a row. Each prints its letters, seconds and CPU seconds as JSON, and the CPU seconds of its
+start and imports.
 """
 
 import asyncio
@@ -28,13 +29,14 @@ from newsletter.delivery.delivering import DeliveryRun
 from newsletter.issue.composing import IssueMasks
 from newsletter.issue.editions import EditionLimits, compose_edition
 from newsletter.letter.fragments import IssueFragments
+from newsletter.letter.links import keyed_hash
 from newsletter.letter.message import MessageBuilder
 from newsletter.letter.rendering import render_issue
 from newsletter.letter.views import paper_view
 from newsletter.model import PlannedEdition, Reader, Wave
 from newsletter.papers import topics
 from newsletter.papers.matching import RulesMatcher
-from newsletter.stores import open_store
+from newsletter.stores import SendJournal, open_journaled_store, open_store
 from newsletter.templates import load_templates
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 
@@ -46,6 +48,7 @@ HTML = 42_000
 """The maximum of HTML bytes per letter, with which letters have 48 KB on average."""
 
 STORE = "newsletter.db"
+JOURNAL = "journal"
 
 
 def prepare(folder: Path, letters: int) -> None:
@@ -74,7 +77,8 @@ def composed(
 
 async def newsletter(folder: Path, port: int, connections: int) -> int:
     """Deliver the frozen issue; return the number of accepted letters."""
-    store, clock = open_store(f"sqlite:///{folder / STORE}"), SystemClock()
+    journal = SendJournal(folder / JOURNAL, lambda email: (keyed_hash(email, KEYS)[:32],))
+    store, clock = open_journaled_store(f"sqlite:///{folder / STORE}", journal), SystemClock()
     transport = SmtpTransport(
         SmtpSettings(host="127.0.0.1", port=port, security="none", connections=connections), clock
     )
@@ -140,7 +144,8 @@ def main() -> None:
     seconds, cpu = time.perf_counter() - start, used() - before
     memory = resident()
     peak = memory.peak if memory else 0.0
-    sys.stdout.write(json.dumps({"letters": done, "seconds": seconds, "cpu": cpu, "peak_mb": peak}))
+    found = {"letters": done, "seconds": seconds, "cpu": cpu, "peak_mb": peak, "start": before}
+    sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":
