@@ -35,7 +35,7 @@ from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import svds
 
 from newsletter.meaning.stems import COMMON, plain, stem, tokens, words
-from newsletter.meaning.table import FORMAT, Floats, rows_of_pieces
+from newsletter.meaning.table import FORMAT, Floats, longest_piece, rows_of_pieces
 
 DIMENSIONS = 256
 RARE = 1e-3
@@ -124,8 +124,7 @@ def build(papers: Sequence[Paper], vocabulary: Sequence[str]) -> dict[str, Any]:
 def count_pieces(texts: Iterable[str], vocabulary: Sequence[str]) -> csr_matrix:
     """A row for each text, a column for each piece: 1 + ln of how often the text has it."""
     places = {name: place for place, name in enumerate(vocabulary)}
-
-    pieces_of = cache(partial(rows_of_pieces, places))
+    pieces_of = cache(partial(rows_of_pieces, places, longest_piece(places)))
     ends, columns, values = [0], list[int](), list[float]()
     for text in texts:
         counted = Counter(place for word in tokens(plain(text)) for place in pieces_of(word))

@@ -4,7 +4,7 @@ import io
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -97,7 +97,8 @@ class VectorTable:
         for short, long in acronyms.items():
             for each in {stem(short), *self._words_of[short]}:
                 self._acronyms_by_stem[each].append((short, " ".join(long)))
-        self._rows = lru_cache(maxsize=32_768)(partial(rows_of_pieces, vectors.rows))
+        find_rows = partial(rows_of_pieces, vectors.rows, longest_piece(vectors.rows))
+        self._rows = lru_cache(maxsize=32_768)(find_rows)
 
     @classmethod
     def load(cls, data: bytes) -> "VectorTable":
@@ -184,11 +185,20 @@ def quantize(vector: Floats) -> Quantized:
     return Quantized(steps, 1 / length)
 
 
-def rows_of_pieces(rows: Mapping[str, int], word: str) -> tuple[int, ...]:
-    """The rows of a word's pieces, the longest first; letters of no piece are left out."""
+def longest_piece(pieces: Iterable[str]) -> int:
+    """The letters of the longest of some pieces."""
+    return max(map(len, pieces), default=0)
+
+
+def rows_of_pieces(rows: Mapping[str, int], longest: int, word: str) -> tuple[int, ...]:
+    """The rows of a word's pieces, the longest first; letters of no piece are left out.
+
+    No piece has more letters than ``longest``: a "word" of a thousand letters, such as a sequence
+    of genes, would take seconds without that bound, and one of a hundred thousand a day.
+    """
     found, start = list[int](), 0
     while start < len(word):
-        for end in range(len(word), start, -1):
+        for end in range(min(len(word), start + longest), start, -1):
             piece = word[start:end] if start == 0 else f"##{word[start:end]}"
             if (row := rows.get(piece)) is not None:
                 found.append(row)

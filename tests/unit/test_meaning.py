@@ -200,3 +200,9 @@ def test_unwanted_kind_spares_the_rest_of_a_wish() -> None:
     )
     (masks,) = load_engine().find(load_engine().read([paper]), ["game theory, not auction theory"])
     assert masks.strong
+
+
+@pytest.mark.parametrize("letters", ["x", "acgt", "a\u0301"])
+def test_word_without_end_is_read_at_once(letters: str) -> None:
+    paper = PaperText("Genes", letters * (40_000 // len(letters)))
+    assert len(load_engine().read([paper])) == 1  # takes an hour if each end of a word is tried
