@@ -243,7 +243,16 @@ def quotes_own_rule(reason: str) -> bool:
 
 
 def name_reason(reason: str) -> str:
-    """A reason in the fewest words: the topic, or the reader's own rule; empty for every paper.
+    """A reason in the fewest words, of a wish without ``about:``; empty for every paper."""
+    named = written_reason(reason)
+    wish = quotes_own_rule(reason) and named.casefold().startswith(_ABOUT)
+    return named[len(_ABOUT) :].strip() if wish else named
+
+
+def written_reason(reason: str) -> str:
+    """A reason in the fewest words: the topic, or the reader's own rule as it is written.
+
+    Emails show it so, as earlier versions did: one that may have left is sent again byte for byte.
 
     Of a rule that asks for authors these are the authors, of a wish it is the evidence. How a topic
     was configured is left out: only the operator knows it.
@@ -253,8 +262,6 @@ def name_reason(reason: str) -> str:
         _, evidence = split_evidence(reason)
         if evidence:
             return evidence.removeprefix(_BECAUSE).removesuffix(")")
-        if rule.casefold().startswith(_ABOUT):
-            return rule[len(_ABOUT) :].removesuffix("”").strip()
         rule, _, names = rule.removesuffix(")").removesuffix("”").partition(f"”{_AS}“")
         by_author = names and "author:" in rule.casefold()
         return f"author: {names.replace('”, “', ', ')}" if by_author else rule

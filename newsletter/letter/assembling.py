@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from markupsafe import escape
 
-from newsletter.issue.composing import name_reason, quotes_own_rule
+from newsletter.issue.composing import quotes_own_rule, written_reason
 from newsletter.issue.editions import lead_length
 from newsletter.letter.fragments import (
     MAX_REASON_BYTES,
@@ -146,7 +146,7 @@ def shown_reason(reason: str, *, leads: bool) -> str:
     The papers that open the letter are of any topic and show theirs. Any other stands under the
     heading of its topic, and shows no more than a rule of the reader's own.
     """
-    return name_reason(reason) if leads or quotes_own_rule(reason) else ""
+    return written_reason(reason) if leads or quotes_own_rule(reason) else ""
 
 
 def _text_reason(reason: str) -> str:

@@ -420,6 +420,8 @@ def test_shared_fragments_are_the_same_objects() -> None:
         (TOP, "include “author:Hinton”", "because: author:Hinton"),
         (TOP, "include “author:Hin” (as “G. Hin”, “H. Hin”)", "because: author: G. Hin, H. Hin"),
         (TOP, "include “lora” (as “LoRA”)", "because: lora"),
+        (TOP, "include “about: agents”", "because: about: agents"),
+        (TOP, "include “about: cats and author:Hin” (as “G. Hin”)", "because: author: G. Hin"),
         (TOP, "every paper", None),
         ("Reasoning", "topic Reasoning: “title:chain of thought”", None),
         (BY_FILTER, "include “(LoRA) and not video”", "because: (LoRA) and not video"),
