@@ -233,7 +233,7 @@ def test_search_finds_papers_and_survives_any_input(published: Website) -> None:
     assert f'<a href="/papers/archive/{LATER}">Email of 4 Aug 2026</a>' in page.body
     assert "noindex" in page.body
     nothing = check_feed(published, "/search?q=zzzz").text
-    assert 'No papers match "zzzz". None of these words is understood. Try other' in nothing
+    assert 'No papers match "zzzz". This word is not understood. Try other' in nothing
     assert "Vision once more" in published.get("/search?q=%22once+more%22").text
     assert "a word or a phrase is missing" in published.get("/search?q=author:").body.lower()
     long = published.get(f"/search?q={'vision+' * 10_000}").text
