@@ -76,6 +76,14 @@ def match_issue(issue: Issue, filters: Iterable[Filter], matcher: Matcher) -> Ma
     )
 
 
+def topic_odds(issue: Issue, matcher: Matcher) -> Mapping[str, Mapping[int, float]]:
+    """For each topic and each paper that may be in it, member or not, the log odds that it is."""
+    items = [paper.item for paper in issue.papers]
+    found = matcher.match(items, tuple(dict.fromkeys(_topic_terms(issue.topics))))
+    reasons = _TopicReasons(items, matcher, issue.topics, found.terms)
+    return {topic.name: reasons.odds(topic) for topic in issue.topics}
+
+
 def extend_matching(
     matching: Matching, issue: Issue, filters: Iterable[Filter], matcher: Matcher
 ) -> Matching:
@@ -230,16 +238,16 @@ class _TopicReasons:
 
     def members(self, topic: Topic) -> Mapping[int, _Reason]:
         """The topic's papers by their index."""
-        kept_out = self._matching(topic.none)
-        weighed = self._weigh(topic, self._all_papers & ~kept_out)
-        close = self._closeness.get(topic.name)
+        likely = {index: odds for index, odds in self.odds(topic).items() if odds >= 0}
+        return dict(self._reasons(topic, likely, self._weigh(topic)))
+
+    def odds(self, topic: Topic) -> Mapping[int, float]:
+        """For each paper that may be in the topic, member or not, the log odds that it is."""
+        weighed, close = self._weigh(topic), self._closeness.get(topic.name)
         if close is None:
-            known = {index: _log_odds(_CLOSE, rules) for index, rules in weighed.items()}
-        else:
-            possible = ~kept_out & (self._by_closeness(topic) | _mask(weighed))
-            odds = ((i, _log_odds(value, weighed.get(i, ()))) for i, value in enumerate(close))
-            known = {i: each for i, each in odds if each >= 0 and possible >> i & 1}
-        return dict(self._reasons(topic, known, weighed))
+            return {index: _log_odds(_CLOSE, rules) for index, rules in weighed.items()}
+        possible = self._by_closeness(topic) & ~self._matching(topic.none) | _mask(weighed)
+        return {i: _log_odds(close[i], weighed.get(i, ())) for i in bit_indexes(possible)}
 
     def _by_closeness(self, topic: Topic) -> int:
         """The papers that may be in a topic without any rule that speaks for it.
@@ -271,8 +279,9 @@ class _TopicReasons:
             found |= evaluate(rule.expression, self._occurrences, self._all_papers)
         return found
 
-    def _weigh(self, topic: Topic, papers: int) -> Mapping[int, _WeightedRules]:
-        """For each of the papers that rules of the topic match, these rules."""
+    def _weigh(self, topic: Topic) -> Mapping[int, _WeightedRules]:
+        """For each of the papers that rules of the topic match, and none keeps out, these rules."""
+        papers = self._all_papers & ~self._matching(topic.none)
         matches: dict[int, _WeightedRules] = {}
         for rule in _including_rules(topic):
             found = papers & evaluate(rule.expression, self._occurrences, self._all_papers)

@@ -8,7 +8,11 @@ import pytest
 
 from bench.labelled import Asked, FileError, average_precision, bootstrap, read_filters, read_gold
 from bench.rivals import RIVALS
+from bench.topics import Pool, most_probable
+from newsletter.app.files import load_engine
 from newsletter.model import Item
+from newsletter.papers.meanings import MeaningMatcher
+from newsletter.papers.topics import match_issue
 
 GOLD = (
     {"title": "Speech on Phones", "abstract": "We recognise words.", "topics": ["speech"]},
@@ -82,3 +86,11 @@ def test_rival_finds_the_paper_of_its_words(name: str) -> None:
     items = [Item(str(paper["title"]), str(paper["abstract"])) for paper in GOLD]
     assert RIVALS[name](items, "recognised phones").argmax() == 0
     assert RIVALS[name](items, "quark").tolist() == [0, 0]
+
+
+@pytest.mark.slow
+def test_most_probable_topic_of_unlikely_paper() -> None:
+    pool = Pool([Item("Sorting Socks", "We look at how people sort their socks.")])
+    matching = match_issue(pool.issue, (), MeaningMatcher(load_engine))
+    assert not any(matching.best.values())
+    assert sum(flags.sum() for flags in most_probable(pool).values()) == 1
