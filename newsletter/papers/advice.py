@@ -11,7 +11,7 @@ from newsletter.papers.filters import (
     parse_rule,
     read_signs,
     split_list,
-    split_wish,
+    split_wishes,
 )
 from newsletter.ports import Matcher
 
@@ -40,7 +40,7 @@ def advise(text: str, fields: Collection[str], matcher: Matcher | None = None) -
     The ``matcher`` says what it makes of a wish in plain words; without one, nobody says.
     """
     rule = parse_rule(text)
-    conditions, wish = split_wish(rule.text)
+    conditions, wishes = split_wishes(rule.text)
     unquoted = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), read_signs(conditions))
     given = {*fields, "text", "title", "author", "about"}
     dead = dict.fromkeys(t for t in iter_terms(rule.expression) if t.field not in given)
@@ -48,7 +48,7 @@ def advise(text: str, fields: Collection[str], matcher: Matcher | None = None) -
         *(advice for word in _WORD.finditer(unquoted) for advice in _on_word(word, unquoted)),
         *(advice for phrase in _PHRASE.finditer(unquoted) for advice in _on_list(phrase)),
         *(Advice(not_given(t.field, f"“{t.field}:{t.text}”"), 0, certain=False) for t in dead),
-        *(_on_wish(wish, len(rule.text) - len(wish), matcher) if wish else ()),
+        *(advice for at, wish in wishes.items() for advice in _on_wish(wish, at, matcher)),
     ]
 
 

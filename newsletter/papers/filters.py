@@ -7,7 +7,7 @@ The grammar, loosest first; words are case-insensitive, ``and``, ``or``, ``not``
     operand = "not" operand | "(" or ")" | [prefix] phrase | wish
     prefix  = "title:" | "author:" | "org:" | "category:" | "keyword:"
     phrase  = '"' anything '"' | word+
-    wish    = "about:" the rest of the line, as it is
+    wish    = "about:" the rest of the line, as it is; in brackets, what is before the closing one
 
 Curly, angle and corner quotes are quotes. A comma in an unquoted phrase separates alternatives;
 a single one in an author's name comes after the family name, and in an organisation's it is its.
@@ -45,6 +45,8 @@ _TOKEN = re.compile(
     r'|(?P<word>[^\s()"]+))'
 )
 
+_BRACKET = re.compile(r"[()]|\"[^\"]*\"")  # one in quotes is text
+
 
 @lru_cache(maxsize=1_024)
 def parse_rule(text: str) -> Rule:
@@ -53,40 +55,27 @@ def parse_rule(text: str) -> Rule:
     Raises:
         FilterError: the text is not a rule; the error has the column of the problem.
     """
-    return _parser(text).parse()
-
-
-@lru_cache(maxsize=1_024)
-def parse_stored_rule(text: str) -> Rule:
-    """The rule of a text that an earlier version may have stored: ``(about: x) and y``.
-
-    In brackets, ``about:`` asked for what stands before the closing one, and still does.
-
-    Raises:
-        FilterError: as for :func:`parse_rule`.
-    """
-    return _parser(text, stored=True).parse()
-
-
-def _parser(text: str, *, stored: bool = False) -> "_Parser":
     if len(text) > MAX_LENGTH:
         problem = f"this filter has {len(text)} characters; {MAX_LENGTH} is the most"
         raise FilterError(
             f"{problem}. Shorten it, or split it in two", text=text[:60] + "…", column=0
         )
-    return _Parser(clean(text), stored=stored)
+    return _Parser(clean(text)).parse()
 
 
-def split_wish(rule: str) -> tuple[str, str]:
-    """What a rule says before ``about:``, and the wish in plain words; empty if it has none.
+def split_wishes(rule: str) -> tuple[str, dict[int, str]]:
+    """A rule with crosses over what ``about:`` asks for, and these wishes by their columns.
 
     ``rule`` is the text of a rule that :func:`parse_rule` made.
     """
-    tokens = _Parser(rule).tokens
-    for prefix, token in pairwise(tokens):
+    conditions, wishes = rule, dict[int, str]()
+    for prefix, token in pairwise(_Parser(rule).tokens):
         if token.kind == "wish":
-            return rule[: prefix.column], token.text
-    return rule, ""
+            end = token.column + len(token.text)
+            crossed = "x" * (end - prefix.column)
+            conditions = f"{conditions[: prefix.column]}{crossed}{conditions[end:]}"
+            wishes[token.column] = token.text
+    return conditions, wishes
 
 
 def read_signs(text: str) -> str:
@@ -147,13 +136,10 @@ class _Token:
 
 
 class _Parser:
-    """Recursive descent over the tokens of one rule: a method for each line of the grammar.
+    """Recursive descent over the tokens of one rule: a method for each line of the grammar."""
 
-    In a ``stored`` rule ``about:`` may stand in brackets.
-    """
-
-    def __init__(self, text: str, *, stored: bool = False) -> None:
-        self.text, self.stored = text, stored
+    def __init__(self, text: str) -> None:
+        self.text = text
         self.tokens = [*self._tokenize(), _Token("end", "", len(text))]
         self.position = 0
         self.depth = 0
@@ -259,24 +245,6 @@ class _Parser:
     def error(self, problem: str, column: int) -> FilterError:
         return FilterError(problem, text=self.text, column=column)
 
-    def _wish(self, about: _Token, rest: str, *, within: bool) -> str:
-        """What ``about:`` asks for; ``within`` brackets, only a stored rule may have it."""
-        start = len(self.text) - len(rest)
-        if not within:
-            return self.text[start:]
-        if not self.stored:
-            raise self.error(
-                "“about:” takes the rest of its line, the closing bracket too; put it last, after "
-                "the brackets: “(a or b) and about: …”",
-                about.column,
-            )
-        depth = 1
-        for place, sign in enumerate(rest):
-            depth += (sign == "(") - (sign == ")")
-            if depth == 0:
-                return self.text[start : start + place]
-        return self.text[start:]
-
     def _tokenize(self) -> Iterator[_Token]:
         at, text, depth = 0, read_signs(self.text), 0
         while (match := _TOKEN.match(text, at)) is not None:
@@ -289,9 +257,9 @@ class _Parser:
                 prefix = _Token("prefix", match["prefix"].lower(), column)
                 yield prefix
                 if prefix.text == "about" and at < len(text):
-                    wish = self._wish(prefix, text[at:], within=depth > 0)
-                    yield _Token("wish", wish, at)
-                    at += len(wish)
+                    end = _end_of_wish(text, at, in_brackets=depth > 0)
+                    yield _Token("wish", self.text[at:end], at)
+                    at = end
             elif word := match["word"]:
                 kind = word.lower() if word.lower() in _RESERVED else "word"
                 yield _Token(kind, word, column)
@@ -299,3 +267,13 @@ class _Parser:
                 yield _Token("quoted", match["quoted"], column)
             else:
                 raise self.error('this quote is never closed; add one more “"”', column)
+
+
+def _end_of_wish(text: str, start: int, *, in_brackets: bool) -> int:
+    """Where a wish ends that begins at ``start``: at the closing bracket, if it is in brackets."""
+    depth = 1
+    for sign in _BRACKET.finditer(text, start if in_brackets else len(text)):
+        depth += {"(": 1, ")": -1}.get(sign[0], 0)
+        if depth == 0:
+            return sign.start()
+    return len(text)

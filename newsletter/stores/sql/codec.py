@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from newsletter.model import Rule
-from newsletter.papers.filters import parse_stored_rule
+from newsletter.papers.filters import parse_rule
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ _WRITERS: dict[type, Step] = {
 }
 
 _READERS: dict[type, Step] = {
-    Rule: parse_stored_rule,
+    Rule: parse_rule,
     date: date.fromisoformat,
     datetime: datetime.fromisoformat,
 }
