@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, assert_never
@@ -29,6 +31,13 @@ STATE_VARIABLE = "NEWSLETTER_STATE"
 _NAME_ANOTHER = (
     f"let this user write there, or name another folder: `state:` in the configuration, or the "
     f"environment variable {STATE_VARIABLE}"
+)
+
+_DATA = Path(str(files("newsletter"))) / "data"
+
+_REINSTALL = (
+    "install the newsletter again, or set `matching: rules` in newsletter.yaml, which goes by "
+    "words alone"
 )
 
 WRITTEN_BY_INIT = frozenset({"newsletter.yaml", "subscribers.yaml"})
@@ -167,9 +176,39 @@ def make_matcher(matching: Matching) -> Matcher:
 
 @cache
 def load_engine() -> "Engine":
-    """The engine that compares meanings, once for all newsletters of a process."""
-    from newsletter.meaning import Engine, VectorTable  # noqa: PLC0415 - imports numpy
+    """The engine that compares meanings, once for all newsletters of a process.
 
-    return Engine(
-        VectorTable.load(files("newsletter").joinpath("data", "meaning.npz").read_bytes())
-    )
+    Raises:
+        ConfigurationError: this installation lacks its vector table or numpy.
+    """
+    data = read_table()
+    try:
+        from newsletter.meaning import Engine, VectorTable  # noqa: PLC0415 - imports numpy
+    except ImportError as error:
+        raise ConfigurationError(f"numpy cannot be imported: {error}; {_REINSTALL}") from error
+    return Engine(VectorTable.load(data))
+
+
+def read_table(folder: Path = _DATA) -> bytes:
+    """The vector table that this version ships with; ``meaning.md`` beside it has its checksum.
+
+    Raises:
+        ConfigurationError: it is missing, or damaged.
+    """
+    table, described = folder / "meaning.npz", folder / "meaning.md"
+    data, about = (read_file(path, _REINSTALL) for path in (table, described))
+    if sha256(data).hexdigest().encode() not in about:
+        raise ConfigurationError(f"the file is damaged; {_REINSTALL}", file=str(table))
+    return data
+
+
+def check_matching(matching: Matching) -> None:
+    """Check that there is what the matcher needs, without the time that loading it takes.
+
+    Raises:
+        ConfigurationError: as for :func:`load_engine`.
+    """
+    if matching == "meaning":
+        read_table()
+        if find_spec("numpy") is None:
+            raise ConfigurationError(f"numpy is not installed; {_REINSTALL}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from newsletter.app.files import check_matching
 from newsletter.app.guards import refuse_missing_file
 from newsletter.app.wiring import App, open_app
 from newsletter.cli.command import command, command_list, group
@@ -82,6 +83,7 @@ def _check_files(config: Path) -> tuple[int, list[ConfigurationError]]:
                 errors += _each_error(error)
             _ = app.templates
             _check_store(app)
+            check_matching(app.settings.matching)
             warnings = [] if errors else [*_rule_warnings(app), *_lost_topics(app)]
     except ConfigurationError as error:
         errors += _each_error(error)

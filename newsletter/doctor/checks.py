@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from newsletter.app import event_loop
-from newsletter.app.files import cron_line
+from newsletter.app.files import cron_line, load_engine
 from newsletter.app.ping import pings_of
 from newsletter.app.store_waiting import place_warning
 from newsletter.app.wiring import App, open_app
@@ -52,6 +52,7 @@ def examine(config: Path, lookup: Lookup | None) -> Iterator[Finding]:
 
 def _examine_app(app: App, lookup: Lookup | None) -> Iterator[Finding]:
     yield _templates(app)
+    yield _matching(app)
     yield files.modes(app)
     store, is_open = _store(app)
     yield store
@@ -98,6 +99,17 @@ def _templates(app: App) -> Finding:
     except ConfigurationError as error:
         return wrong("templates", str(error), "fix the template, or remove `templates:`")
     return ok("templates", app.settings.templates or "the bundled ones")
+
+
+def _matching(app: App) -> Finding:
+    if app.settings.matching == "rules":
+        return ok("matching", "by words alone")
+    try:
+        load_engine()
+    except ConfigurationError as error:
+        said, _, fix = str(error).rpartition("; ")
+        return wrong("matching", said, f"{fix}; until then no new issue is made")
+    return ok("matching", "by meaning and by words")
 
 
 def _store(app: App) -> tuple[Finding, bool]:

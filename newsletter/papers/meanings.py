@@ -78,9 +78,9 @@ class MeaningMatcher(Matcher):
 
     @override
     def taste(self, items: Sequence[Item], liked: Sequence[Item], unliked: Sequence[Item]) -> Taste:
+        reading = self._reading(items)
         from newsletter.meaning import sort_by_likes  # noqa: PLC0415 - imports numpy
 
-        reading = self._reading(items)
         earlier, later = sort_by_likes(
             *([self._compare(reading, each) for each in said] for said in (liked, unliked))
         )
@@ -103,13 +103,14 @@ class MeaningMatcher(Matcher):
 
     @override
     def misunderstood(self, wish: str) -> Advice | None:
+        engine = self._load()
         from newsletter.meaning import parse_wish  # noqa: PLC0415 - imports numpy
 
         try:
             parse_wish(wish)  # to prepare it would take a hundred times as long
         except FilterError as error:
             return Advice(error.reason)
-        known, asked = self._load().known_words(wish)
+        known, asked = engine.known_words(wish)
         if known >= KNOWN_WORDS * asked:
             return None
         problem = f"{describe_known(known, asked)}; try other words, in English"

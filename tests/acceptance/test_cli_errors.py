@@ -185,19 +185,40 @@ def test_commands_that_match_nothing_import_no_numpy(newsletter: Newsletter) -> 
     assert _imports_numpy(newsletter, "config check")
 
 
+@pytest.mark.slow
+def test_missing_numpy_is_named_with_a_remedy(newsletter: Newsletter) -> None:
+    """Without it no topic is matched; the rules alone need none."""
+    newsletter.configure(topics=["Robotics"])
+    for words in ("config check", "doctor", "topics test robots"):
+        script = f"import sys\nsys.modules['numpy'] = None\n{_RUN}sys.exit(run({words.split()}))"
+        done = _run_script(newsletter, script)
+        assert done.returncode == (1 if words == "doctor" else 3), done.stderr
+        assert re.search(r"numpy\D*install the newsletter again", done.stdout + done.stderr)
+    newsletter.configure(topics=["Robotics"], matching="rules")
+    assert _run_script(newsletter, script).returncode == 0
+
+
+_RUN = "from newsletter.cli import run\n"
+
+
 def _imports_numpy(newsletter: Newsletter, *commands: str) -> bool:
     """Whether numpy is there after these commands, which run one after the other."""
-    script = f"import sys\nfrom newsletter.cli import run\nfor words in {commands!r}:\n"
+    script = f"import sys\n{_RUN}for words in {commands!r}:\n"
     script += "    assert run(words.split()) == 0, words\nsys.exit(9 * ('numpy' in sys.modules))"
-    done = subprocess.run(  # noqa: S603 - a script of this test
+    done = _run_script(newsletter, script)
+    assert done.returncode in {0, 9}, done.stderr
+    return done.returncode == 9
+
+
+def _run_script(newsletter: Newsletter, script: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603 - a script of this test
         [sys.executable, "-c", script],
         cwd=newsletter.folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
+        text=True,
         check=False,
     )
-    assert done.returncode in {0, 9}, done.stderr.decode()
-    return done.returncode == 9
 
 
 def test_config_show_masks_secrets(newsletter: Newsletter) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from bench.workload import morning
+from newsletter.app.files import read_table
+from newsletter.errors import ConfigurationError
 from newsletter.meaning import VectorTable
 from tools.build_table import Paper, build, find_acronyms, long_form, read_papers
 
@@ -27,8 +29,19 @@ def made_up(folder: Path) -> list[Paper]:
 
 
 def test_shipped_table_has_documented_checksum() -> None:
-    checksum = hashlib.sha256(DATA.joinpath("meaning.npz").read_bytes()).hexdigest()
+    checksum = hashlib.sha256(read_table()).hexdigest()
     assert checksum in DATA.joinpath("meaning.md").read_text(encoding="utf-8")
+
+
+def test_missing_or_damaged_table_is_named(tmp_path: Path) -> None:
+    remedy = "install the newsletter again, or set `matching: rules` in newsletter.yaml"
+    with pytest.raises(ConfigurationError, match=f"meaning.npz: no such file; {remedy}"):
+        read_table(tmp_path)
+    tmp_path.joinpath("meaning.md").write_bytes(DATA.joinpath("meaning.md").read_bytes())
+    for data in (b"", read_table()[:-1]):
+        tmp_path.joinpath("meaning.npz").write_bytes(data)
+        with pytest.raises(ConfigurationError, match=f"meaning.npz: the file is damaged; {remedy}"):
+            read_table(tmp_path)
 
 
 def test_same_abstracts_give_same_bytes(tmp_path: Path) -> None:
