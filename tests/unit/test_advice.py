@@ -104,6 +104,6 @@ def test_wish_that_is_not_understood(wish: str, said: str, *, certain: bool) -> 
     ] * bool(said)
 
 
-def test_rest_of_a_rule_with_a_wish_in_brackets_is_judged() -> None:
+def test_rule_after_a_wish_in_brackets_is_judged() -> None:
     (star, foreign) = advise("(about: 大语言模型) and *former", EVERY, MeaningMatcher(load_engine))
     assert (star.column, foreign.column) == (19, 8)
