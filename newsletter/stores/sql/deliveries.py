@@ -7,12 +7,14 @@ from typing import Any
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.model import DECIDING, Settlement
+from newsletter.model import Settlement
 from newsletter.ports import Ledger
 from newsletter.stores.sql import schema
-from newsletter.stores.sql.statements import Driver, batches, json_rows, lock, run
+from newsletter.stores.sql.statements import Driver, Given, batches, change_each, given, lock
 
 DELIVERIES = schema.deliveries.c  # the columns of the ledger
+
+_LETTER = {"wave": sa.Integer, "reader": sa.Integer}
 
 
 class KeptOutcomes(Ledger):
@@ -71,7 +73,7 @@ def attempts_without_mark() -> sa.ColumnElement[Any]:
 
 
 def record_decided(driver: Driver, letters: Iterable[tuple[int, int]]) -> None:
-    """Move ``decided`` of readers up to a wave's cutoff if their delivery of it is decided.
+    """Move ``decided`` of readers up to a wave's cutoff, whose delivery of it is decided now.
 
     Args:
         driver: a writing transaction.
@@ -80,31 +82,28 @@ def record_decided(driver: Driver, letters: Iterable[tuple[int, int]]) -> None:
     rows = sorted(letters, key=lambda letter: letter[1])
     if rows:
         lock(driver, _select_behind, rows)
-        run(driver, _update_behind, rows)
+        change_each(driver, _update_behind, rows)
 
 
 def _select_behind(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
     readers = schema.readers.c
-    query = sa.select(readers.id).where(_is_behind(dialect)).order_by(readers.id)
+    query = sa.select(readers.id).where(_is_behind(given(dialect, **_LETTER))).order_by(readers.id)
     return query.with_for_update(of=schema.readers)
 
 
 def _update_behind(dialect: sa.Dialect) -> sa.Update:
-    return (
-        sa.update(schema.readers).where(_is_behind(dialect)).values(decided=schema.waves.c.cutoff)
-    )
+    row = given(dialect, **_LETTER)
+    update = sa.update(schema.readers).where(_is_behind(row))
+    return update.values(decided=of_wave(schema.waves.c.cutoff, row))
 
 
-def _is_behind(dialect: sa.Dialect) -> sa.ColumnElement[bool]:
-    """The condition that one of these deliveries is decided beyond the reader's earlier cutoff."""
-    rows = json_rows(dialect, wave=sa.Integer, reader=sa.Integer)
-    waves, readers = schema.waves.c, schema.readers.c
-    return (
-        (waves.id == rows.c.wave)
-        & (readers.id == rows.c.reader)
-        & (readers.decided < waves.cutoff)
-        & (DELIVERIES.issue == waves.issue)
-        & (DELIVERIES.reader == rows.c.reader)
-        & (DELIVERIES.wave == rows.c.wave)
-        & DELIVERIES.state.in_(sorted(DECIDING))
-    )
+def _is_behind(row: Given) -> sa.ColumnElement[bool]:
+    """The condition that the reader's earlier cutoff is lower."""
+    readers = schema.readers.c
+    return (readers.id == row["reader"]) & (readers.decided < of_wave(schema.waves.c.cutoff, row))
+
+
+def of_wave(column: sa.ColumnElement[Any], row: Given) -> sa.ScalarSelect[Any]:
+    """A column of the wave that is named in a given row."""
+    query = sa.select(column).where(schema.waves.c.id == row["wave"])
+    return query.correlate_except(schema.waves).scalar_subquery()

@@ -49,6 +49,7 @@ class Database:
         self._disk = DiskSync(Path(f"{self.url.database}-wal"))
         self._turn = _write_turn(self.url)
         self._thread = local()
+        self._kept: list[PoolProxiedConnection] = []
 
     @property
     def folder(self) -> Path | None:
@@ -90,15 +91,25 @@ class Database:
                 yield Driver.of(connection)
         else:
             self._disk.check()
-            with (
-                self._explained(),
-                self._turn(),
-                contextlib.closing(self._engine.raw_connection()) as pooled,
-            ):
+            with self._explained(), self._turn(), self._fast_connection() as pooled:
                 _begin_writing(pooled, "NORMAL")
                 yield Driver(pooled.driver_connection, self._engine.dialect)
-                pooled.commit()  # else the pool rolls it back
+                pooled.commit()
             self._disk.request()
+
+    @contextlib.contextmanager
+    def _fast_connection(self) -> Iterator[PoolProxiedConnection]:
+        """A connection kept for :meth:`writing_fast`: the pool takes longer than a statement."""
+        try:
+            pooled = self._kept.pop()
+        except IndexError:  # the first of all, or other threads have the others
+            pooled = self._engine.raw_connection()
+        try:
+            yield pooled
+        except BaseException:
+            pooled.close()  # the pool rolls it back
+            raise
+        self._kept.append(pooled)
 
     def _explained(self) -> contextlib.AbstractContextManager[None]:
         # Connections to a server that only reads since a failover would stay there for ever.
@@ -165,6 +176,8 @@ class Database:
     def close(self) -> None:
         """Close every connection, once everything written is on the disk."""
         self._disk.close()
+        while self._kept:
+            self._kept.pop().close()
         self._engine.dispose()
 
 

@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.sql.dml import ReturningUpdate
 from typing_extensions import override
 
 from newsletter.model import (
     OPEN_ISSUE,
     SETTLEABLE,
     STATE_AFTER,
-    Accepted,
     Claim,
     Deferred,
     Letter,
@@ -29,10 +27,11 @@ from newsletter.stores.sql.deliveries import (
     DELIVERIES,
     attempts_without_mark,
     doubt_values,
+    of_wave,
     record_decided,
 )
 from newsletter.stores.sql.engine import Queries
-from newsletter.stores.sql.statements import Driver, json_rows, lock, run
+from newsletter.stores.sql.statements import Driver, Given, change_each, given, is_one_of, lock
 
 _CLAIM = {"wave": sa.Integer, "reader": sa.Integer, "token": sa.Text}
 """The columns that identify a claim; the rows of these statements begin with them."""
@@ -62,10 +61,10 @@ class LedgerQueries(Queries, Ledger):
             ]
             lock(driver, _lock_readers, rows)
             lock(driver, _lock_markable, rows)
-            granted = frozenset(token for (token,) in run(driver, _mark, rows))
+            granted = change_each(driver, _mark, rows)
             if len(granted) < len(rows):
-                run(driver, _hold_changed, rows)
-            return granted
+                change_each(driver, _hold_changed, [row[:-1] for row in rows])
+            return frozenset(row[2] for row in granted)
 
     @override
     def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
@@ -77,34 +76,32 @@ def _claim(claim: Claim) -> tuple[int, int, str]:
     return claim.wave, claim.reader, claim.token
 
 
-def _is_under(rows: sa.Subquery) -> sa.ColumnElement[bool]:
-    """The condition that a delivery belongs to one of the claims."""
-    waves = schema.waves.c
+def _is_under(row: Given) -> sa.ColumnElement[bool]:
+    """The condition that a delivery belongs to the claim in this row."""
     return (
-        (waves.id == rows.c.wave)
-        & (DELIVERIES.issue == waves.issue)
-        & (DELIVERIES.reader == rows.c.reader)
-        & (DELIVERIES.wave == rows.c.wave)
-        & (DELIVERIES.token == rows.c.token)
+        (DELIVERIES.issue == of_wave(schema.waves.c.issue, row))
+        & (DELIVERIES.reader == row["reader"])
+        & (DELIVERIES.wave == row["wave"])
+        & (DELIVERIES.token == row["token"])
     )
 
 
 def _lock_readers(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
     """Lock the readers, so that the confirmed ones stay confirmed until the commit."""
-    rows, readers = json_rows(dialect, **_CLAIM), schema.readers
-    query = sa.select(readers.c.id).where(readers.c.id == rows.c.reader).order_by(readers.c.id)
+    row, readers = given(dialect, **_CLAIM), schema.readers
+    query = sa.select(readers.c.id).where(readers.c.id == row["reader"]).order_by(readers.c.id)
     return query.with_for_update(of=readers, read=True)
 
 
-def _markable(dialect: sa.Dialect) -> tuple[sa.Subquery, sa.ColumnElement[bool]]:
-    """The rows of the letters, and the condition that a delivery may be marked for one of them."""
+def _markable(dialect: sa.Dialect) -> tuple[Given, sa.ColumnElement[bool]]:
+    """The row of a letter, and the condition that its delivery may be marked."""
     columns = {"message_id": sa.Text, "recipient": sa.Text, "digest": sa.Text, "now": UtcDateTime}
-    rows = json_rows(dialect, **_CLAIM, **columns, until=UtcDateTime)
+    row = given(dialect, **_CLAIM, **columns, until=UtcDateTime)
     issues, readers = schema.issues.c, schema.readers.c
     is_open = sa.exists().where(issues.id == DELIVERIES.issue, issues.state.in_(sorted(OPEN_ISSUE)))
     confirmed = sa.exists().where(readers.id == DELIVERIES.reader, readers.status == "confirmed")
-    claimed = (DELIVERIES.state == "claimed") & (DELIVERIES.lease_until > rows.c.now)
-    return rows, _is_under(rows) & claimed & is_open & confirmed
+    claimed = (DELIVERIES.state == "claimed") & (DELIVERIES.lease_until > row["now"])
+    return row, _is_under(row) & claimed & is_open & confirmed
 
 
 def _lock_markable(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
@@ -117,37 +114,35 @@ def _locked(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
     return query.with_for_update(of=schema.deliveries)
 
 
-def _mark(dialect: sa.Dialect) -> ReturningUpdate[tuple[str | None]]:
-    """Mark the letters that may be sent; return their tokens."""
-    rows, markable = _markable(dialect)
+def _mark(dialect: sa.Dialect) -> sa.Update:
+    row, markable = _markable(dialect)
     return (
         sa.update(schema.deliveries)
-        .where(markable, sa.not_(_has_other_bytes(rows)))
+        .where(markable, sa.not_(_has_other_bytes(row)))
         .values(
             state="committing",
-            lease_until=rows.c.until,
-            marked=rows.c.now,
-            message_id=rows.c.message_id,
-            recipient=rows.c.recipient,
-            digest=rows.c.digest,
+            lease_until=row["until"],
+            marked=row["now"],
+            message_id=row["message_id"],
+            recipient=row["recipient"],
+            digest=row["digest"],
         )
-        .returning(DELIVERIES.token)
     )
 
 
-def _has_other_bytes(rows: sa.Subquery) -> sa.ColumnElement[bool]:
+def _has_other_bytes(row: Given) -> sa.ColumnElement[bool]:
     """The condition that a letter in doubt may have left before with other bytes."""
-    before = sa.func.coalesce(DELIVERIES.digest, rows.c.digest)
-    return (DELIVERIES.doubts > 0) & (before != rows.c.digest)
+    before = sa.func.coalesce(DELIVERIES.digest, row["digest"])
+    return (DELIVERIES.doubts > 0) & (before != row["digest"])
 
 
 def _hold_changed(dialect: sa.Dialect) -> sa.Update:
     """Hold the letters in doubt that have other bytes now."""
-    rows, markable = _markable(dialect)
+    row, markable = _markable(dialect)
     return (
         sa.update(schema.deliveries)
-        .where(markable, _has_other_bytes(rows))
-        .values(state="held", reply=OTHER_BYTES, token=None, lease_until=None, settled=rows.c.now)
+        .where(markable, _has_other_bytes(row))
+        .values(state="held", reply=OTHER_BYTES, token=None, lease_until=None, settled=row["now"])
     )
 
 
@@ -164,16 +159,17 @@ def _settle(driver: Driver, settlements: Sequence[Settlement], now: datetime) ->
         for one in sorted(settlements, key=lambda settlement: settlement.claim.reader)
     ]
     lock(driver, _lock_settleable, rows)
-    run(driver, _end_claims, rows)
-    accepted = [one.claim for one in settlements if isinstance(one.outcome, Accepted)]
-    record_decided(driver, [(claim.wave, claim.reader) for claim in accepted])
+    ended = change_each(driver, _end_claims, rows)
+    record_decided(
+        driver, [(wave, reader) for wave, reader, _, state, *_ in ended if state == "accepted"]
+    )
 
 
-def _settleable(dialect: sa.Dialect) -> tuple[sa.Subquery, sa.ColumnElement[bool]]:
-    """The rows of the settlements, and the condition that one of them may end a delivery."""
+def _settleable(dialect: sa.Dialect) -> tuple[Given, sa.ColumnElement[bool]]:
+    """The row of a settlement, and the condition that it may end a delivery."""
     columns = {"state": sa.Text, "reply": sa.Text, "next_try": UtcDateTime, "now": UtcDateTime}
-    rows = json_rows(dialect, **_CLAIM, **columns)
-    return rows, _is_under(rows) & DELIVERIES.state.in_(sorted(SETTLEABLE))
+    row = given(dialect, **_CLAIM, **columns)
+    return row, _is_under(row) & is_one_of(DELIVERIES.state, SETTLEABLE)
 
 
 def _lock_settleable(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
@@ -182,21 +178,21 @@ def _lock_settleable(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
 
 
 def _end_claims(dialect: sa.Dialect) -> sa.Update:
-    rows, settleable = _settleable(dialect)
-    unknown, doubt = rows.c.state == "unknown", doubt_values()
-    unmarked = (DELIVERIES.state == "claimed") & (rows.c.state == "pending")
+    row, settleable = _settleable(dialect)
+    unknown, doubt = row["state"] == "unknown", doubt_values()
+    unmarked = (DELIVERIES.state == "claimed") & (row["state"] == "pending")
     return (
         sa.update(schema.deliveries)
         .where(settleable)
         .values(
-            state=sa.case((unknown, doubt["state"]), else_=rows.c.state),
+            state=sa.case((unknown, doubt["state"]), else_=row["state"]),
             doubts=sa.case((unknown, doubt["doubts"]), else_=DELIVERIES.doubts),
             attempts=sa.case((unmarked, attempts_without_mark()), else_=DELIVERIES.attempts),
-            reply=rows.c.reply,
-            next_try=rows.c.next_try,
+            reply=row["reply"],
+            next_try=row["next_try"],
             token=None,
             lease_until=None,
-            settled=rows.c.now,
+            settled=row["now"],
             boot=None,
         )
     )

@@ -13,7 +13,7 @@ from newsletter.stores.sql.column_types import (
     UtcDateTime,
 )
 
-REVISION = "0026"  # the schema's version: the newest in ``stores/migrations/versions``
+REVISION = "0027"  # the schema's version: the newest in ``stores/migrations/versions``
 
 
 def _one_of(column: str, values: Iterable[str]) -> sa.CheckConstraint:

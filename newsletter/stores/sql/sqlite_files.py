@@ -129,17 +129,22 @@ class WriteQueue:
 
         Each call opens the file again, so the threads of one process queue, too.
         """
-        with contextlib.ExitStack() as turn:
-            with contextlib.suppress(OSError):
-                descriptor = self._open()
-                turn.callback(os.close, descriptor)
-                _wait_for_lock(descriptor)
+        try:
+            descriptor = self._open()
+        except OSError:
             yield
+            return
+        try:
+            _wait_for_lock(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _open(self) -> int:
-        with contextlib.suppress(FileNotFoundError):
+        try:
             return os.open(self._path, os.O_RDONLY)
-        return self._create()
+        except FileNotFoundError:
+            return self._create()
 
     def _create(self) -> int:
         """Create the file with the owner and mode of the database, as SQLite does with its own."""

@@ -1,8 +1,9 @@
-"""Building blocks of statements: upserts, batches, and statements over rows given as JSON.
+"""Building blocks of statements: upserts, batches, and statements over rows that are given.
 
-The ledger marks and settles every few letters. Those statements take any number of rows as one
-JSON parameter, are compiled to SQL text once for each database, and are run by the database's
-driver itself: SQLAlchemy would take longer to pass a statement on than SQLite takes to run it.
+The ledger marks and settles every few letters. Those statements are compiled to SQL text once for
+each database, and are run by the database's driver itself: SQLAlchemy would take longer to pass a
+statement on than SQLite takes to run it. PostgreSQL takes any number of rows as one JSON parameter,
+because each statement is a round trip; SQLite takes them one by one, which is faster there.
 """
 
 import json
@@ -28,11 +29,27 @@ _PARAMETER = "{rows}"  # a placeholder for the parameter, replaced by the databa
 Statement = Callable[[sa.Dialect], sa.ClauseElement]
 """Returns a statement for a database; the statement reads its rows with :func:`json_rows`."""
 
+Update = Callable[[sa.Dialect], sa.Update]
+"""The same for an update of the rows of :func:`change_each`."""
+
+Row = tuple[Any, ...]
+
+Given = Mapping[str, sa.ColumnElement[Any]]
+"""The columns of a row by name; see :func:`given`."""
+
 
 def is_postgres(database: sa.Connection | sa.Dialect) -> bool:
     """True for PostgreSQL, False for SQLite."""
     dialect = database.dialect if isinstance(database, sa.Connection) else database
     return dialect.name == "postgresql"
+
+
+def is_one_of(column: sa.ColumnElement[Any], values: Iterable[str]) -> sa.ColumnElement[bool]:
+    """The condition that a column has one of a few values.
+
+    For more than two in an ``IN`` SQLite builds an index, in each statement that is run.
+    """
+    return sa.or_(*(column == value for value in sorted(values)))
 
 
 def batches(values: Iterable[T], size: int = BATCH) -> Iterator[Sequence[T]]:
@@ -110,9 +127,8 @@ def json_rows(dialect: sa.Dialect, **columns: type[TypeEngine[Any]]) -> sa.Subqu
     typed = sa.cast if postgres else sa.type_coerce
     places = (value.op("->>")(sa.literal_column(str(place))) for place in range(len(columns)))
     named = zip(columns.items(), places, strict=True)
-    return sa.select(*(typed(place, kind).label(name) for (name, kind), place in named)).subquery(
-        "given"
-    )
+    labelled = (typed(place, kind).label(name) for (name, kind), place in named)
+    return sa.select(*labelled, value).subquery("given")
 
 
 def run(driver: Driver, statement: Statement, rows: Sequence[Sequence[object]]) -> Any:  # noqa: ANN401 - DBAPI
@@ -122,6 +138,28 @@ def run(driver: Driver, statement: Statement, rows: Sequence[Sequence[object]]) 
         The driver's cursor.
     """
     return driver.connection.execute(_sql_text(statement, driver.dialect), (json.dumps(rows),))
+
+
+def given(dialect: sa.Dialect, **columns: type[TypeEngine[Any]]) -> Given:
+    """The columns, in their order, of each row that is given to :func:`change_each`."""
+    if is_postgres(dialect):
+        return dict(json_rows(dialect, **columns).c)
+    numbered = enumerate(columns.items(), 1)
+    return {name: sa.literal_column(f"?{number}", kind) for number, (name, kind) in numbered}
+
+
+def change_each(driver: Driver, update: Update, rows: Sequence[Row]) -> Sequence[Row]:
+    """Run an update for each of these rows, which it reads with :func:`given`.
+
+    Returns:
+        The rows for which it changed something.
+    """
+    text = _update_text(update, driver.dialect)
+    if is_postgres(driver.dialect):
+        found = driver.connection.execute(text, (json.dumps(rows),))
+        return [tuple(row) for (row,) in found.fetchall()]
+    change = driver.connection.cursor().execute
+    return [row for row in rows if change(text, row).rowcount]
 
 
 def insert_rows(driver: Driver, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -148,6 +186,14 @@ def lock(driver: Driver, statement: Statement, rows: Sequence[Sequence[object]])
     """
     if is_postgres(driver.dialect):
         run(driver, statement, rows)
+
+
+@lru_cache(maxsize=64)
+def _update_text(update: Update, dialect: sa.Dialect) -> str:
+    """The update's text; on PostgreSQL it returns the rows for which it changed something."""
+    if not is_postgres(dialect):
+        return _sql_text(update, dialect)
+    return _sql_text(lambda _: update(dialect).returning(sa.literal_column("given.value")), dialect)
 
 
 @lru_cache(maxsize=64)
