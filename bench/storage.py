@@ -95,7 +95,7 @@ def run(store: SqlStore, made: Morning, issues: int, keep: int | None) -> Iterat
         max_items=60,
         when_empty="skip",
         keyring=KEYS,
-        templates=load_templates(),
+        templates=load_templates,
         sources=(),
         store=store,
         matcher=RulesMatcher(),

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from newsletter.config.models import Matching
 from newsletter.errors import ConfigurationError
-from newsletter.papers.matching import RulesMatcher
-from newsletter.papers.meanings import MeaningMatcher
 from newsletter.ports import Matcher
+
+# ruff: noqa: PLC0415 - most commands find no papers
 
 if TYPE_CHECKING:
     from newsletter.meaning import Engine
@@ -165,6 +165,9 @@ def write_private(path: Path, text: str) -> None:
 
 def make_matcher(matching: Matching) -> Matcher:
     """What finds papers; it loads the engine when it is asked for a meaning."""
+    from newsletter.papers.matching import RulesMatcher
+    from newsletter.papers.meanings import MeaningMatcher
+
     match matching:
         case "meaning":
             return MeaningMatcher(load_engine)
@@ -183,7 +186,7 @@ def load_engine() -> "Engine":
     """
     data = read_table()
     try:
-        from newsletter.meaning import Engine, VectorTable  # noqa: PLC0415 - imports numpy
+        from newsletter.meaning import Engine, VectorTable  # imports numpy
     except ImportError as error:
         raise ConfigurationError(f"numpy cannot be imported: {error}; {_REINSTALL}") from error
     return Engine(VectorTable.load(data))

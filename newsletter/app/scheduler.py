@@ -1,7 +1,8 @@
 """The scheduler: a tick every half minute, a heartbeat in the store, and a clean end.
 
-The ticks are APScheduler's, plain intervals in UTC. What is due at a tick is decided by
-:mod:`newsletter.readers.due`: cron triggers skip and repeat times when clocks change.
+Ticks follow each other by the machine's own time, whatever happens to its clock. What is due at a
+tick is decided by :mod:`newsletter.readers.due`: cron triggers skip and repeat times when clocks
+change.
 """
 
 import asyncio
@@ -10,11 +11,8 @@ import logging
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
-
-from apscheduler.job import Job
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.app.event_loop import is_set_within, set_by_stop_signals
 from newsletter.app.long_life import give_memory_back
@@ -99,22 +97,11 @@ class Scheduler:
 
     async def keep(self, stopping: asyncio.Event) -> None:
         """Tick until the event is set; then wait for the answers to letters on the wire."""
-        scheduler = AsyncIOScheduler(timezone=UTC)
-        job = scheduler.add_job(
-            self.tick,
-            "interval",
-            seconds=TICK.total_seconds(),
-            coalesce=True,
-            max_instances=1,
-            misfire_grace_time=None,
-            next_run_time=self.publisher.clock.now(),
-        )
-        scheduler.start()
+        await self.tick()
         try:
             while not await is_set_within(stopping, TICK):
-                reschedule(job, self.publisher.clock.now())
+                await self.tick()
         finally:
-            scheduler.shutdown(wait=False)
             await self._end()
 
     async def tick(self) -> None:
@@ -233,12 +220,6 @@ def _name_skipped(state: SchedulerState) -> list[str]:
     ]
     more = len(skipped) - MAX_NAMED
     return skipped if more <= 0 else [*skipped[:MAX_NAMED], f"and {more} more readers"]
-
-
-def reschedule(job: Job, now: datetime) -> None:
-    """Run a job now whose next time is far ahead because the clock was set back."""
-    if job.next_run_time - now > TICK:
-        job.modify(next_run_time=now)
 
 
 async def stay_awake(reloading: Reloading) -> None:

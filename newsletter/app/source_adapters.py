@@ -1,8 +1,9 @@
 """Makes a source from its settings."""
 
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
+from newsletter import sources
 from newsletter.config import (
     AnySource,
     ArxivSource,
@@ -12,26 +13,25 @@ from newsletter.config import (
     HuggingFaceSource,
     PageSource,
     PubMedSource,
+    Settings,
 )
 from newsletter.ports import Source
-from newsletter.sources import (
-    Arxiv,
-    BioRxiv,
-    Client,
-    Crossref,
-    Feed,
-    HuggingFace,
-    PubMed,
-    SavedPages,
-    SourceClient,
-)
+
+if TYPE_CHECKING:
+    from newsletter.sources import Client
+
+
+def make_sources(settings: Settings, folder: Path, client: "Client") -> tuple[Source, ...]:
+    """The configured sources; their files are relative to ``folder``."""
+    named = zip(settings.source_names, settings.sources, strict=True)
+    return tuple(make_source(name, one, folder, client) for name, one in named)
 
 
 def make_source(  # noqa: PLR0911 - one for each kind
-    name: str, settings: AnySource, folder: Path, client: Client
+    name: str, settings: AnySource, folder: Path, client: "Client"
 ) -> Source:
     """The source that these settings describe; its files are relative to ``folder``."""
-    source_client = SourceClient(
+    source_client = sources.SourceClient(
         client,
         timeout=settings.timeout,
         headers=settings.headers,
@@ -41,21 +41,25 @@ def make_source(  # noqa: PLR0911 - one for each kind
     match settings:
         case HuggingFaceSource():
             path = None if settings.path is None else folder / settings.path
-            return HuggingFace(name, source_client, url=settings.url, path=path)
+            return sources.HuggingFace(name, source_client, url=settings.url, path=path)
         case ArxivSource():
-            return Arxiv(
+            return sources.Arxiv(
                 name, source_client, settings.categories, settings.url, settings.cross_lists
             )
         case BioRxivSource():
             server, categories = settings.server, settings.categories
-            return BioRxiv(name, source_client, server, categories, url=settings.url)
+            return sources.BioRxiv(name, source_client, server, categories, url=settings.url)
         case PubMedSource():
-            return PubMed(name, source_client, settings.query, settings.api_key, settings.url)
+            return sources.PubMed(
+                name, source_client, settings.query, settings.api_key, settings.url
+            )
         case CrossrefSource():
-            return Crossref(name, source_client, settings.issn, settings.query, settings.url)
+            return sources.Crossref(
+                name, source_client, settings.issn, settings.query, settings.url
+            )
         case FeedSource():
-            return Feed(name, source_client, url=settings.url)
+            return sources.Feed(name, source_client, url=settings.url)
         case PageSource():
-            return SavedPages(name, folder / settings.path)
+            return sources.SavedPages(name, folder / settings.path)
         case _:
             assert_never(settings)

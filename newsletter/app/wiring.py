@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from newsletter import sources, templates
 from newsletter.app.clock import SystemClock
 from newsletter.app.files import (
     OWN_FOLDER,
@@ -25,14 +27,11 @@ from newsletter.app.files import (
 from newsletter.app.guards import check_keys, check_store, open_journal, refuse_missing_file
 from newsletter.app.keys import all_secrets
 from newsletter.app.locks import FileRunLock
-from newsletter.app.oauth import AccessTokens
 from newsletter.app.readers_file import subscribed, sync_readers
-from newsletter.app.source_adapters import make_source
-from newsletter.bounces.processing import BounceProcessor
+from newsletter.app.source_adapters import make_sources
 from newsletter.config import OAuthSettings, Settings, read_settings
 from newsletter.config.subscribers import read_subscribers
 from newsletter.letter.links import Keyring
-from newsletter.letter.rendering import NOTES, LetterTemplates
 from newsletter.model import ListedReader, Reader, Subscriber
 from newsletter.papers.topics import present_names
 from newsletter.ports import Clock, Matcher, RunLock, Source, Transport
@@ -40,13 +39,18 @@ from newsletter.publisher.publisher import Publisher
 from newsletter.readers.due import DefaultSchedule
 from newsletter.readers.operating import OperatorService
 from newsletter.readers.service import ReaderService
-from newsletter.sources import Client
 from newsletter.stores import Journaled, SendJournal, copy_store, open_journaled_store
-from newsletter.templates import load_note_templates, load_templates
-from newsletter.transports.folder import FolderTransport
-from newsletter.transports.smtp import SmtpSettings, SmtpTransport
+from newsletter.transports import smtp
 from newsletter.transports.smtp.relay import RelayFile
-from newsletter.transports.smtp.settings import default_helo
+from newsletter.transports.smtp.settings import SmtpSettings, default_helo
+
+if TYPE_CHECKING:
+    from newsletter.app.oauth import AccessTokens
+    from newsletter.bounces.processing import BounceProcessor
+    from newsletter.letter.rendering import LetterTemplates
+    from newsletter.sources import Client
+
+# ruff: noqa: PLC0415 - a command imports only what it needs
 
 RUNS = "runs"  # the folder of the locks, in the newsletter's own folder
 RELAY_FILE = "relay.json"  # the limits of the SMTP server, in the newsletter's own folder
@@ -223,7 +227,7 @@ class App:
             max_items=self.settings.issue.max_items,
             when_empty=self.settings.issue.when_empty,
             keyring=self.keyring,
-            templates=self.templates,
+            templates=lambda: self.templates,
             sources=self.sources,
             store=store,
             matcher=self.matcher,
@@ -245,19 +249,18 @@ class App:
         """
         if theme == self.settings.issue.theme:
             return self.unsynced_publisher
-        templates = load_templates(self.template_folder, theme)
-        return replace(self.unsynced_publisher, templates=templates)
+        other = templates.load_templates(self.template_folder, theme)
+        return replace(self.unsynced_publisher, templates=lambda: other)
 
     @cached_property
-    def templates(self) -> LetterTemplates:
-        """The letter's templates, compiled and test-rendered."""
-        return load_templates(self.template_folder, self.settings.issue.theme)
+    def templates(self) -> "LetterTemplates":
+        """The letter's templates, compiled; the operator's own are test-rendered."""
+        return templates.load_templates(self.template_folder, self.settings.issue.theme)
 
     @cached_property
-    def notes(self) -> Mapping[str, LetterTemplates]:
+    def notes(self) -> Mapping[str, "LetterTemplates"]:
         """The notes' templates, compiled, by kind."""
-        theme = self.settings.issue.theme
-        return {kind: load_note_templates(kind, self.template_folder, theme) for kind in NOTES}
+        return templates.load_notes(self.template_folder, self.settings.issue.theme)
 
     @property
     def template_folder(self) -> Path | None:
@@ -268,15 +271,11 @@ class App:
     @property
     def sources(self) -> tuple[Source, ...]:
         """The configured sources."""
-        return self._make_sources(self.client)
+        return make_sources(self.settings, self.folder, self.client)
 
     def sources_replayed(self, day: date) -> tuple[Source, ...]:
         """The configured sources, which give the answers that were kept on a day (UTC)."""
-        return self._make_sources(self.client.replaying(day))
-
-    def _make_sources(self, client: Client) -> tuple[Source, ...]:
-        named = zip(self.settings.source_names, self.settings.sources, strict=True)
-        return tuple(make_source(name, one, self.folder, client) for name, one in named)
+        return make_sources(self.settings, self.folder, self.client.replaying(day))
 
     @property
     def contact(self) -> str:
@@ -284,12 +283,12 @@ class App:
         return self.settings.operator or self.settings.publication.sender_email
 
     @cached_property
-    def client(self) -> Client:
+    def client(self) -> "Client":
         """The HTTP client of all sources: it remembers what each host has asked for."""
         for old in self.own_folder.glob("http.db*"):  # the cache of earlier versions
             with suppress(OSError):
                 old.unlink()
-        return Client(
+        return sources.Client(
             contact=self.contact,
             clock=self.clock,
             kept=self.own_folder / "answers.db",
@@ -314,7 +313,7 @@ class App:
 
     def transport(self) -> Transport:
         """The transport that letters leave by: the configured SMTP server."""
-        return SmtpTransport(self.smtp_settings, self.clock, self.own_folder / RELAY_FILE)
+        return smtp.SmtpTransport(self.smtp_settings, self.clock, self.own_folder / RELAY_FILE)
 
     @property
     def relay_notice(self) -> str:
@@ -333,11 +332,13 @@ class App:
             smtp["access_token"] = self.access_tokens(smtp["oauth"], "smtp.oauth").get
         return SmtpSettings(**smtp)
 
-    def access_tokens(self, settings: OAuthSettings, setting: str) -> AccessTokens:
+    def access_tokens(self, settings: OAuthSettings, setting: str) -> "AccessTokens":
         """The access tokens for a login by XOAUTH2 (SMTP, IMAP); those of the same settings once.
 
         ``setting`` is the place of the settings, as error messages name it.
         """
+        from newsletter.app.oauth import AccessTokens
+
         made = self._access_tokens.get(settings)
         if made is None:
             made = AccessTokens(settings, setting, self.clock, self.own_folder, self.settings.proxy)
@@ -345,15 +346,13 @@ class App:
         return made
 
     @cached_property
-    def _access_tokens(self) -> dict[OAuthSettings, AccessTokens]:
+    def _access_tokens(self) -> dict[OAuthSettings, "AccessTokens"]:
         return {}
 
-    def to_folder(self, folder: Path) -> Transport:
-        """A transport that writes letters into a folder."""
-        return FolderTransport(folder)
-
-    def bounce_processor(self) -> BounceProcessor:
+    def bounce_processor(self) -> "BounceProcessor":
         """The processor of bounces, complaints and unsubscribes that arrive by email."""
+        from newsletter.bounces.processing import BounceProcessor
+
         return BounceProcessor(self.store, self.settings.publication, self.keyring)
 
     def reloaded(self) -> "App":

@@ -17,7 +17,9 @@ from newsletter.config.rules import check_rules
 from newsletter.config.subscribers import SubscribersSettings
 from newsletter.config.yaml_file import load
 from newsletter.errors import ConfigurationError, InvalidFileError, StoreError
-from newsletter.readers.stored_settings import FORMERLY, find_fault, lost_topic_lines
+from newsletter.model import ReaderFault
+from newsletter.papers.topics import lost_topics
+from newsletter.readers.stored_settings import FORMERLY, lost_topic_lines
 
 commands = command_list()
 config_group = group(
@@ -81,7 +83,8 @@ def _check_files(config: Path) -> tuple[int, list[ConfigurationError]]:
                 readers = len(app.listed_subscribers)
             except ConfigurationError as error:
                 errors += _each_error(error)
-            _ = app.templates
+            if app.template_folder is not None:  # those that ship are right
+                _ = app.templates
             _check_store(app)
             check_matching(app.settings.matching)
             warnings = [] if errors else [*_rule_warnings(app), *_lost_topics(app)]
@@ -105,18 +108,19 @@ def _check_store(app: App) -> None:
 
 def _lost_topics(app: App) -> Iterator[ConfigurationError]:
     """Topics that readers of the store follow and newsletter.yaml does not have."""
-    document = load(app.path.read_bytes(), app.path.name, app.environment)
     if app.journal.file and "store" not in vars(app):
         return  # there is none yet
     try:
-        readers = (reader for reader in app.store.each_reader() if reader.status == "confirmed")
-        faults = [find_fault(reader, app.known_topics) for reader in readers]
+        known = app.known_topics
+        followed = ((email, lost_topics(own, known)) for email, own in app.store.followed_topics())
+        lost = [ReaderFault(0, email, "", lost=names) for email, names in followed if names]
     except StoreError as error:
-        problem = f"whether readers follow other topics was not checked: {error}"
-        yield document.error_at(("topics",), problem)
-        return
-    for line in lost_topic_lines(filter(None, faults)):
-        yield document.error_at(("topics",), f"{line}; {FORMERLY}")
+        problems = [f"whether readers follow other topics was not checked: {error}"]
+    else:
+        problems = [f"{line}; {FORMERLY}" for line in lost_topic_lines(lost)]
+    if problems:
+        document = load(app.path.read_bytes(), app.path.name, app.environment)
+        yield from (document.error_at(("topics",), problem) for problem in problems)
 
 
 def _rule_warnings(app: App) -> Iterator[ConfigurationError]:

@@ -50,6 +50,7 @@ from newsletter.publisher.publishing import (
     without_delivery,
 )
 from newsletter.publisher.reporting import fault_lines, report
+from newsletter.transports.folder import FolderTransport
 
 LONGEST_BACKFILL = timedelta(days=60)
 """How far back `fetch --since` goes: sources are asked for one list a day."""
@@ -391,6 +392,6 @@ def _dry_run(app: App, plan: _Send, output: Output) -> None:
         output.message(f"No reader is waiting for the issue of {day}: everyone due has it.")
     previews = preview_waiting(app.publisher, day, readers)
     with_papers = (preview for preview in previews if preview.edition.papers)
-    letters = event_loop.run(write_dry_run(with_papers, app.to_folder(folder)))
+    letters = event_loop.run(write_dry_run(with_papers, FolderTransport(folder)))
     document = {"issue": day.isoformat(), "letters": letters, "folder": str(folder)}
     output.result(document, f"{count_of(letters, 'email')} in {folder}; nothing was sent")

@@ -20,9 +20,14 @@ from newsletter.cli.reports import (
 )
 from newsletter.model import Audit, Delivery, DeliveryState, Heartbeat
 from newsletter.model.zones import load_zone
-from newsletter.publisher.drafting import known_gaps
-from newsletter.publisher.pruning import DETAILS_REMOVED
-from newsletter.publisher.reporting import audit_issue, mass_words, report, reported_days
+from newsletter.publisher.reporting import (
+    DETAILS_REMOVED,
+    audit_issue,
+    known_gaps,
+    mass_words,
+    report,
+    reported_days,
+)
 
 commands = command_list()
 
@@ -49,8 +54,9 @@ def status(config: Path, output: Output, issue: Issue = None) -> int:
     until they are read or given up, and for a month after that.
     """
     with open_app(config) as app:
+        app.sync_readers()
         day = _chosen_day(app, issue)
-        found, gaps = report(app.publisher, day), known_gaps(app.publisher)
+        found, gaps = report(app, day), known_gaps(app)
         heartbeats = app.store.heartbeats()
         deliveries = app.store.deliveries(day, states=LISTED_STATES)
         left_mails = app.store.left_mails()
@@ -97,7 +103,7 @@ def audit(config: Path, output: Output, issue: Issue = None) -> int:
     with open_app(config) as app:
         found = audit_issue(app.publisher, _chosen_day(app, issue))
         removed = app.store.has_no_details(found.day)
-        gaps = known_gaps(app.publisher)
+        gaps = known_gaps(app)
     document = {
         "issue": found.day.isoformat(),
         "ok": found.ok,

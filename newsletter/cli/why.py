@@ -17,11 +17,12 @@ from newsletter.cli.command import (
     without_faults,
 )
 from newsletter.cli.output import Output
+from newsletter.config.subscribers import mailbox_key
 from newsletter.errors import UsageError
 from newsletter.model import Item, Reader, Verdict
 from newsletter.papers.identity import identify
 from newsletter.publisher.previewing import explain_issue as explain
-from newsletter.publisher.pruning import DETAILS_REMOVED
+from newsletter.publisher.reporting import DETAILS_REMOVED
 
 commands = command_list()
 
@@ -48,7 +49,9 @@ def why(
     with open_app(config) as app:
         day = issue_day(date, app.clock, app.settings.timezone)
         seen, shown = Counter[bool](), Counter[bool]()
-        verdicts = _counted(explain(app.publisher, day, _readers(app, email, every=every)), seen)
+        verdicts = _counted(
+            explain(app.unsynced_publisher, day, _readers(app, email, every=every)), seen
+        )
         if paper is not None:
             names = {paper, *identify(Item(title="", ids=(paper,))).aliases}
             names |= _other_versions(app, names, output)
@@ -84,9 +87,11 @@ def _counted(verdicts: Iterable[Verdict], counts: Counter[bool]) -> Iterator[Ver
 def _readers(app: App, email: str | None, *, every: bool) -> list[Reader]:
     if every == (email is not None):
         raise UsageError("name one reader, or pass --all")
-    store = app.publisher.store  # the publisher first reads the readers' file into the store
+    app.sync_readers()
+    store = app.store
     if email is not None:
-        return without_faults(find_readers(store.each_reader(), [email]))
+        known = store.reader_by_email(mailbox_key(email))  # else it may be spelt otherwise
+        return without_faults(find_readers([known] if known else store.each_reader(), [email]))
     return [reader for reader in store.readers() if reader.is_served]
 
 

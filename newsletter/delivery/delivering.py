@@ -41,9 +41,6 @@ MAX_LIMITED = 100
 
 PROGRESS_SECONDS = 1.0  # seconds between two reports of progress
 
-NOT_BUILT = "not sent: unexpected"
-"""How the reply begins of a letter that could not be built because of an unexpected exception."""
-
 
 def next_try(attempt: int, now: datetime) -> datetime:
     """When a letter deferred on this attempt (from 1) is tried again."""

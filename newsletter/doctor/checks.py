@@ -22,8 +22,7 @@ from newsletter.errors import ConfigurationError, OldStoreError, StoreError
 from newsletter.letter.links import sign_token
 from newsletter.model import INCOMPLETE_STATES, Coverage, ReaderFault
 from newsletter.model.zones import load_zone
-from newsletter.publisher.drafting import known_gaps
-from newsletter.publisher.reporting import fault_lines, known_health
+from newsletter.publisher.reporting import fault_lines, known_gaps, known_health
 from newsletter.readers.due import is_paused
 from newsletter.readers.stored_settings import FORMERLY, find_fault
 

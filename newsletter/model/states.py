@@ -36,6 +36,10 @@ Weight = Literal["open", "delayed", "done", "error"]
 issue ``done_with_errors``. ``delayed`` and ``error`` are reported to the operator as trouble."""
 
 
+NOT_BUILT = "not sent: unexpected"
+"""How the reply begins of a letter that could not be built because of an unexpected exception."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFacts:
     """What one state of a delivery means.

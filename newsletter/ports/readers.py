@@ -219,6 +219,12 @@ class Readers(MailEvents, Protocol):
         Each batch is a transaction; a reader who changes meanwhile appears once, old or new.
         """
 
+    def followed_topics(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The address of each confirmed reader with topics, and the topics; nothing else is read.
+
+        Each batch is a transaction. A value that is no text, in damaged settings, is left out.
+        """
+
     def reader_by_id(self, id_: int) -> Reader | None:
         """The reader with this id, of any status."""
 

@@ -15,7 +15,6 @@ from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import render_issue
 from newsletter.model import (
     TOP_TEN,
-    Coverage,
     Edition,
     Filter,
     Issue,
@@ -32,8 +31,9 @@ from newsletter.model import (
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.topics import extend_matching, match_issue, with_later_names
 from newsletter.ports import Papers
-from newsletter.publisher.coverage import LOST_SHOWN, name_gaps, select_gaps
-from newsletter.publisher.publisher import Publisher, WithSources
+from newsletter.publisher.coverage import name_gaps
+from newsletter.publisher.publisher import Publisher
+from newsletter.publisher.reporting import known_gaps
 from newsletter.readers.stored_settings import find_fault
 
 T = TypeVar("T")
@@ -90,13 +90,6 @@ def _is_short(paper: Paper, again: Mapping[int, int]) -> bool:
     return paper.item.upvotes is not None and paper.item.upvotes < again[paper.number]
 
 
-def known_gaps(publisher: WithSources) -> tuple[Coverage, ...]:
-    """The lists that the configured sources still owe, and those they lost lately, newest first."""
-    now = publisher.clock.now()
-    gaps = publisher.store.gaps(lost_since=now.date() - LOST_SHOWN)
-    return select_gaps(publisher.sources, gaps, now)
-
-
 def missing_lists(publisher: Publisher, failed: Sequence[str]) -> list[str]:
     """What letters name as missing: the lists still owed, and the sources that failed just now."""
     now, gaps = publisher.clock.now(), known_gaps(publisher)
@@ -135,7 +128,7 @@ def _rendered(publisher: Publisher, issue: Issue) -> Draft:
     fragments, quarantined = render_issue(
         issue,
         publisher.publication,
-        publisher.templates,
+        publisher.templates(),
         signed_by=publisher.keyring.fingerprint,
         trends=_trends(publisher, issue),
         asks=publisher.matcher.compares,

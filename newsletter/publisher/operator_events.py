@@ -14,7 +14,6 @@ from newsletter.model import ERRORS, STOPPED_ISSUE, DailyGrowth, ReaderFault
 from newsletter.model.windows import SEARCHED_ISSUES
 from newsletter.model.zones import load_zone
 from newsletter.ports import Issues
-from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import NO_SOURCE
 from newsletter.publisher.reporting import (
@@ -22,6 +21,7 @@ from newsletter.publisher.reporting import (
     IssueReport,
     find_reader_faults,
     is_in,
+    known_gaps,
     known_health,
     letter_line,
     mass_words,

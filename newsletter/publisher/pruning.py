@@ -15,12 +15,6 @@ from newsletter.publisher.ticking import local_date
 
 _log = logging.getLogger(__name__)
 
-DETAILS_REMOVED = (
-    "the details of the issue of {} were removed (`keep: editions`, or `newsletter store prune`); "
-    "the counts, and who got which paper, are kept"
-)
-"""What to say where the details of an issue would be shown."""
-
 
 @dataclass(frozen=True, slots=True)
 class Pruned:

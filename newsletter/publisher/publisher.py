@@ -1,15 +1,17 @@
 """A newsletter ready to work: what the use cases of this package take as their first argument."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from newsletter.letter.links import Keyring
-from newsletter.letter.rendering import LetterTemplates
 from newsletter.model import Days, Publication, Topic
 from newsletter.papers.topics import present_names
 from newsletter.ports import Clock, Matcher, Source, Store
 from newsletter.publisher.canary import Canary
+
+if TYPE_CHECKING:
+    from newsletter.letter.rendering import LetterTemplates
 
 
 class WithSources(Protocol):
@@ -42,6 +44,7 @@ class Publisher:
         max_items: the most papers of an edition, for readers who set no limit.
         when_empty: whether a reader without a paper gets a letter that says so.
         keyring: signs links and names letters.
+        templates: compiles the letter's templates when they are first asked for.
         in_doubt: whether a letter that may have left is sent again, once, or held.
         canary: who gets an issue before the others; None for nobody.
     """
@@ -52,7 +55,7 @@ class Publisher:
     max_items: int
     when_empty: Literal["skip", "send"]
     keyring: Keyring
-    templates: LetterTemplates
+    templates: Callable[[], "LetterTemplates"]
     sources: Sequence[Source]
     store: Store
     matcher: Matcher

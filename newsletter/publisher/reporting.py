@@ -6,7 +6,6 @@ from datetime import date, datetime
 from functools import lru_cache
 from itertools import islice
 
-from newsletter.delivery.delivering import NOT_BUILT
 from newsletter.model import (
     ERRORS,
     TROUBLED,
@@ -25,8 +24,10 @@ from newsletter.model import (
     Wave,
 )
 from newsletter.model.closed_sets import complete
+from newsletter.model.states import NOT_BUILT
 from newsletter.model.windows import SEARCHED_ISSUES
 from newsletter.ports import Issues, Source
+from newsletter.publisher.coverage import LOST_SHOWN, select_gaps
 from newsletter.publisher.publisher import Publisher, WithSources
 from newsletter.readers.stored_settings import find_fault, lost_topic_lines
 from newsletter.text import clean
@@ -39,6 +40,12 @@ ERROR_WORDS: Mapping[DeliveryState, str] = {
     "held": "held in doubt",
 }
 """What became of letters that nobody sends any more."""
+
+DETAILS_REMOVED = (
+    "the details of the issue of {} were removed (`keep: editions`, or `newsletter store prune`); "
+    "the counts, and who got which paper, are kept"
+)
+"""What to say where the details of an issue would be shown."""
 
 complete("ERROR_WORDS", ERRORS, ERROR_WORDS)
 
@@ -180,6 +187,13 @@ def find_reader_faults(publisher: WithSources, day: date) -> tuple[ReaderFault, 
         for reader, said in publisher.store.faulty_readers(day, last)
     )
     return tuple(fault for fault in found if fault is not None)
+
+
+def known_gaps(publisher: WithSources) -> tuple[Coverage, ...]:
+    """The lists that the configured sources still owe, and those they lost lately, newest first."""
+    now = publisher.clock.now()
+    gaps = publisher.store.gaps(lost_since=now.date() - LOST_SHOWN)
+    return select_gaps(publisher.sources, gaps, now)
 
 
 def known_health(publisher: WithSources) -> tuple[SourceHealth, ...]:

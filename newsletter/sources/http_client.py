@@ -12,25 +12,21 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
-from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
-
-import httpcore2
-import httpx2
 
 from newsletter.errors import BlockedAddressError, SourceError
 from newsletter.ports import Clock
-from newsletter.sources.http_guard import (
-    GuardedBackend,
-    GuardedTransport,
-    Resolver,
-    check_name,
-    is_web_port,
-    resolve,
-)
+from newsletter.sources.http_guard import Resolver, check_name, is_web_port, resolve
 from newsletter.sources.http_hosts import BusyError, Hosts, retry_after
 from newsletter.sources.kept_answers import KEPT_FOR, Answer, KeptAnswers, Version, answer_key
+
+if TYPE_CHECKING:
+    import httpcore2
+    import httpx2
+
+# ruff: noqa: PLC0415 - httpx2 takes long to import: who asks no server does without
 
 MAX_BODY = 10 * 1024 * 1024  # bytes of an answer, after decompression
 
@@ -59,13 +55,11 @@ class Client:
         kept: Path | None = None,
         proxy: str | None = None,
         resolver: Resolver = resolve,
-        network: httpcore2.AsyncNetworkBackend | None = None,
+        network: "httpcore2.AsyncNetworkBackend | None" = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        version = metadata.version("daily-papers-newsletter")
-        self._agent = f"daily-papers-newsletter/{version} (+mailto:{contact})"
         self.contact, self.clock, self._resolver, self.proxy = contact, clock, resolver, proxy
-        self._network = network or httpcore2.AnyIOBackend()
+        self._network = network
         self.kept, self.hosts = KeptAnswers(kept, clock), Hosts(clock, jitter)
         self.replayed: date | None = None
         # A lock belongs to one event loop, and a client may be used in several, one after another.
@@ -101,20 +95,30 @@ class Client:
                 _pause.reset(token)
                 self._next_start[service] = self.clock.now() + timedelta(seconds=seconds)
 
-    def session(self, *, allow_private: bool) -> httpx2.AsyncClient:
+    def session(self, *, allow_private: bool) -> "httpx2.AsyncClient":
         """A new HTTP client over the guarded network."""
+        from importlib import metadata
+
+        import httpcore2
+        import httpx2
+
+        from newsletter.sources.http_network import GuardedBackend, GuardedTransport
+
+        version = metadata.version("daily-papers-newsletter")
+        agent = f"daily-papers-newsletter/{version} (+mailto:{self.contact})"
         # The proxy is the operator's choice: its own address may be a private one.
         allow_private = allow_private or self.proxy is not None
-        backend = GuardedBackend(self._resolver, self._network, allow_private=allow_private)
+        network = self._network or httpcore2.AnyIOBackend()
+        backend = GuardedBackend(self._resolver, network, allow_private=allow_private)
         return httpx2.AsyncClient(
             transport=GuardedTransport(backend, _context(), self.proxy),
             trust_env=False,
             timeout=None,
-            headers={"User-Agent": self._agent, "Cache-Control": "no-cache"},
+            headers={"User-Agent": agent, "Cache-Control": "no-cache"},
         )
 
 
-async def _read(response: httpx2.Response) -> bytes:
+async def _read(response: "httpx2.Response") -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
@@ -126,11 +130,11 @@ async def _read(response: httpx2.Response) -> bytes:
     return bytes(body)
 
 
-def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+def _origin(url: "httpx2.URL") -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-def _check_url(url: httpx2.URL) -> None:
+def _check_url(url: "httpx2.URL") -> None:
     if url.scheme not in _DEFAULT_PORTS:
         raise BlockedAddressError(
             f"{url.scheme or 'a path'!r} is not fetched; only http and https addresses are"
@@ -146,6 +150,8 @@ def _check_url(url: httpx2.URL) -> None:
 @cache
 def _context() -> ssl.SSLContext:
     """Verifies servers' certificates; cached, because reading the authorities takes 20 ms."""
+    import httpx2
+
     return httpx2.create_ssl_context(trust_env=False)
 
 
@@ -205,6 +211,8 @@ class SourceClient:
 
     async def _ask(self, request: "_Request") -> Answer:
         """The answer, after several tries if the first ones fail for now."""
+        import httpx2
+
         try:
             return await self.shared.hosts.ask(
                 httpx2.URL(request.url).host,
@@ -223,6 +231,8 @@ class SourceClient:
         Raises:
             BusyError: there is none for now.
         """
+        import httpx2
+
         private = self.allow_private_addresses
         try:
             async with self.shared.session(allow_private=private) as http:
@@ -240,8 +250,10 @@ class SourceClient:
             raise BusyError(words, retry_after(answer.headers, self.shared.clock.now()))
         raise SourceError(words)
 
-    async def _follow_redirects(self, http: httpx2.AsyncClient, request: "_Request") -> Answer:
+    async def _follow_redirects(self, http: "httpx2.AsyncClient", request: "_Request") -> Answer:
         """The answer at the end of the redirects; each hop is checked like the first."""
+        import httpx2
+
         target = httpx2.URL(request.url)
         origin = _origin(target)
         kept = await self.shared.kept.version(request.key)
@@ -262,7 +274,7 @@ class SourceClient:
                 target = response.next_request.url
         raise SourceError(f"more than {_MAX_REDIRECTS} redirects; configure where they lead")
 
-    async def _read(self, response: httpx2.Response, kept: Version | None) -> Answer:
+    async def _read(self, response: "httpx2.Response", kept: Version | None) -> Answer:
         """The answer; the kept one if the server says that it has not changed."""
         if response.status_code != _NOT_MODIFIED or kept is None:
             body = await _read(response)
@@ -294,6 +306,8 @@ def _is_busy(status: int) -> bool:
 
 def _may_pass(error: Exception) -> bool:
     """Whether the same request may be answered in a moment, after an error of the network."""
+    import httpx2
+
     if isinstance(error, httpx2.ProxyError):
         status = str(error).partition(" ")[0]
         return status.isdecimal() and _is_busy(int(status))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
+from newsletter import text as texts
 from newsletter.model import (
     LEFT,
     RECEIPT,
@@ -27,7 +28,7 @@ from newsletter.model import (
     subscriber_with,
 )
 from newsletter.model.windows import MAX_PAPER_AGE
-from newsletter.text import clean, fold, tex_to_unicode
+from newsletter.text import clean, fold
 from newsletter.text.plurals import singular
 
 GONE: frozenset[Status] = frozenset({"unsubscribed", "blocked", "removed"})
@@ -270,7 +271,9 @@ def storable(text: str) -> str:
 
 def search_text(item: Item) -> str:
     """The text that a search looks through; a space before each word marks its beginning."""
-    keywords = map(tex_to_unicode, item.keywords)  # as pages show them, which link to a search
+    keywords = map(
+        texts.tex_to_unicode, item.keywords
+    )  # as pages show them, which link to a search
     text = " ".join((item.title, item.abstract, *item.authors, *keywords))
     return f" {fold(clean(text))}"
 

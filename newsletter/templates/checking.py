@@ -57,7 +57,7 @@ def _lint_letter(
 def _compile(folder: Path | None, folders: TemplateFolders) -> Iterator[TemplateError]:
     for theme in _themes(folders):
         try:
-            load_templates(folder, theme)
+            load_templates(folder, theme, try_ours=True)
             for kind in NOTES:
                 load_note_templates(kind, folder, theme)
         except TemplateError as error:

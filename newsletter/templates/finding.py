@@ -23,6 +23,11 @@ class TemplateFolders:
     paths: tuple[Path, ...]
     _texts: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    @property
+    def are_all_ours(self) -> bool:
+        """Whether there are only the templates that ship, which our tests have tried."""
+        return len(self.paths) == 1
+
     def find(self, name: str) -> Path | None:
         """A template's file; None if there is none, or if it is outside its folder."""
         for folder in self.paths:

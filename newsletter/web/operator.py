@@ -15,10 +15,10 @@ from starlette.responses import Response
 from newsletter.model import DailyGrowth, DeliveryState, ListingState, Suppression
 from newsletter.model.closed_sets import complete
 from newsletter.ports import Issues
-from newsletter.publisher.drafting import known_gaps
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.reporting import (
     find_reader_faults,
+    known_gaps,
     known_health,
     quarantined_papers,
     reported_days,

@@ -36,7 +36,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from newsletter.delivery.delivering import NOT_BUILT
 from newsletter.errors import StoreError
 from newsletter.model import (
     Accepted,
@@ -48,6 +47,7 @@ from newsletter.model import (
     SourceHealth,
     Subscriber,
 )
+from newsletter.model.states import NOT_BUILT
 from newsletter.papers.identity import identify
 from newsletter.ports import Store
 from newsletter.stores import migrations, open_store

@@ -135,6 +135,19 @@ def test_iteration_includes_readers_changed_meanwhile(store: Store) -> None:
     assert [reader.id for reader in everybody] == list(range(2, 1201))
 
 
+def test_topics_are_read_of_confirmed_readers_alone(store: Store) -> None:
+    assert list(store.followed_topics()) == []
+    names = [f"reader{n}@example.org" for n in range(1100)]
+    store.sync_subscribers(
+        [Subscriber(name, filter=Filter(topics=("A", "B"))) for name in names[:-1]]
+        + [Subscriber(names[-1])],
+        now=NOON,
+    )
+    store.set_status(names[7], "unsubscribed", now=LATER)
+    followed = [(name, ("A", "B")) for name in names[:-1] if name != names[7]]
+    assert list(store.followed_topics()) == followed
+
+
 def test_readers_are_found_by_id(store: Store) -> None:
     sync(store, *(f"reader{n}@example.org" for n in range(1200)))
     found = store.readers_by_id([7, 3, 1200, 4711])

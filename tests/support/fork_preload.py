@@ -10,8 +10,6 @@ from importlib import import_module
 for name in (
     "_strptime",
     "anyio._backends._asyncio",
-    "apscheduler.executors.asyncio",
-    "apscheduler.triggers.interval",
     "encodings.ascii",
     "encodings.idna",
     "encodings.utf_8_sig",

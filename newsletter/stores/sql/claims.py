@@ -8,7 +8,6 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from typing_extensions import override
 
-from newsletter.delivery.delivering import NOT_BUILT
 from newsletter.errors import Isolated, describe
 from newsletter.model import (
     FREE,
@@ -22,6 +21,7 @@ from newsletter.model import (
     Recipient,
     Settlement,
 )
+from newsletter.model.states import NOT_BUILT
 from newsletter.model.windows import RETRY_PERIOD, RETRY_WAITS
 from newsletter.stores.logic import claim_token, run_of
 from newsletter.stores.sql import schema

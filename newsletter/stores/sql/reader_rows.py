@@ -71,6 +71,12 @@ def read_settings(body: str) -> Mapping[str, object]:
     return {name: value for name, value in values.items() if name in SUBSCRIBER_FIELDS}
 
 
+def topics_of(body: str) -> tuple[str, ...]:
+    """The topics in a stored text; nothing else of it is read."""
+    found = _object(_object(_parsed(body)).get("filter")).get("topics")
+    return tuple(name for name in found if isinstance(name, str)) if isinstance(found, list) else ()
+
+
 def replace_settings(body: str, wanted: Subscriber, names: Collection[str]) -> str:
     """A stored text with these fields as in ``wanted``, and everything else as it was."""
     stored, new = _object(_parsed(body)), json.loads(dump(wanted))

@@ -32,6 +32,7 @@ from newsletter.stores.sql.reader_rows import (
     all_readers,
     reader_of,
     replace_settings,
+    topics_of,
 )
 from newsletter.stores.sql.readers_file import FileEntry, effect_of_file, file_changes
 from newsletter.stores.sql.statements import BATCH, pages, select_in, upsert
@@ -189,6 +190,19 @@ class ReaderQueries(MailEventQueries, Readers):
             if not rows:
                 return
             yield from map(reader_of, rows)
+            last = rows[-1].id
+
+    @override
+    def followed_topics(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        query = sa.select(READERS.id, READERS.email, READERS.body)
+        query = query.where(READERS.status == "confirmed").order_by(READERS.id).limit(BATCH)
+        last = 0
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(query.where(READERS.id > last)).all()
+            if not rows:
+                return
+            yield from ((row.email, topics) for row in rows if (topics := topics_of(row.body)))
             last = rows[-1].id
 
     @override

@@ -1,7 +1,19 @@
 """Sends letters over SMTP, on several connections at once."""
 
-from newsletter.transports.smtp.connecting import check_connection
-from newsletter.transports.smtp.settings import SmtpSettings
-from newsletter.transports.smtp.transport import SmtpTransport
+from typing import TYPE_CHECKING
 
-__all__ = ["SmtpSettings", "SmtpTransport", "check_connection"]
+from newsletter.lazy import importing
+
+if TYPE_CHECKING:
+    from newsletter.transports.smtp.connecting import check_connection as check_connection
+    from newsletter.transports.smtp.settings import SmtpSettings as SmtpSettings
+    from newsletter.transports.smtp.transport import SmtpTransport as SmtpTransport
+else:
+    __getattr__ = importing(
+        __name__,
+        {
+            "connecting": "check_connection",
+            "settings": "SmtpSettings",
+            "transport": "SmtpTransport",
+        },
+    )
