@@ -25,6 +25,12 @@ EDITED = (
     .replace("On four tasks it needs half as many words for the same loss. ", "")
     + " Code is available."
 )
+REWRITTEN = (
+    "Mixtures of experts make models grow while the work stays. Yet routers prefer few experts, "
+    "and the others hardly learn. Here each expert says how much it would learn, at little cost in "
+    "time. We train on four tasks, with half the words for an equal loss; languages become divided "
+    "among experts."
+)
 ANOTHER = (
     "How glaciers end in the sea decides how fast they flow. From satellite images of thirty years "
     "we measure the fronts of ninety glaciers, and find that warm water below them explains three "
@@ -114,14 +120,61 @@ def test_arxiv_ids_join_only_under_one_title() -> None:
     assert not is_copy(wording(TITLE, ANOTHER, "arxiv:2608.00002"), one)
 
 
-def test_journals_article_may_have_a_new_abstract() -> None:
+def test_journals_article_may_have_a_rewritten_abstract() -> None:
     """If an author is the same; two articles with DOIs are two."""
     people = {"authors": ("Ada B. Lovelace",)}
     preprint = wording(TITLE, ABSTRACT, "arxiv:2608.00001", **people)
-    article = wording(TITLE, ANOTHER, "doi:10.1038/x", authors=("Lovelace, A.",))
+    article = wording(TITLE, REWRITTEN, "doi:10.1038/x", authors=("Lovelace, A.",))
     assert is_copy(article, preprint)
     assert not is_copy(article, wording(TITLE, ABSTRACT, "doi:10.1101/y", **people))
-    assert not is_copy(wording(TITLE, ANOTHER, "doi:10.1038/x"), preprint)
+    assert not is_copy(wording(TITLE, REWRITTEN, "doi:10.1038/x"), preprint)
+
+
+SAME_AUTHOR = {"authors": ("Ada B. Lovelace",)}
+REPORT = f"In 2025 the committee met twice. {ABSTRACT}"
+SEQUEL = f"{ABSTRACT[:260]} {ANOTHER}"
+GENOME = (
+    "We present a genome assembly from an individual male {} (the {}; Arthropoda; Insecta). The "
+    "genome sequence is 500 megabases in span. Most of the assembly is scaffolded into fifteen "
+    "chromosomal pseudomolecules, including the sex chromosome. The mitochondrial genome has "
+    "also been assembled."
+)
+
+
+@pytest.mark.parametrize(
+    ("title", "abstract", "other_title", "other_abstract", "fields"),
+    [
+        ("Sparse Experts in Theory and Practice", ABSTRACT, "", ANOTHER, SAME_AUTHOR),
+        ("The Week in Sparse Expert Research", "", "", "", SAME_AUTHOR),
+        ("Papers on Experts for Slow Readers", "", "", "", {"sources": ("Blog",), **SAME_AUTHOR}),
+        ("Report of the Committee on Experts", REPORT, "", REPORT.replace("25", "26"), SAME_AUTHOR),
+        ("Introduction to the Special Issue on Experts", ABSTRACT, "", REWRITTEN, SAME_AUTHOR),
+        ("Comment on “Sparse Experts of the Sea”", "", "", "", {}),
+        ("Sparse Experts at Sea", ABSTRACT, "Sparse Experts at Sea II", SEQUEL, SAME_AUTHOR),
+        (
+            "The Genome Sequence of the Copper, Lycaena phlaeas",
+            GENOME.format("Lycaena phlaeas", "copper"),
+            "The Genome Sequence of the Ringlet, Aphantopus hyperantus",
+            GENOME.format("Aphantopus hyperantus", "ringlet"),
+            SAME_AUTHOR,
+        ),
+    ],
+)
+def test_titles_and_texts_that_are_used_again(
+    title: str, abstract: str, other_title: str, other_abstract: str, fields: dict[str, object]
+) -> None:
+    """Another paper: nobody would get it if it were taken for a copy."""
+    one = wording(title, abstract, "url:a.example/1", **fields)
+    other = wording(other_title or title, other_abstract, "url:b.example/2", **fields)
+    assert not is_copy(other, one)
+    assert not is_copy(one, other)
+
+
+def test_namesakes_alone_make_no_copy() -> None:
+    title = "Sparse Experts in Theory and Practice"
+    one = wording(title, "", "url:a.example/1", authors=("David Smith",))
+    assert not is_copy(wording(title, "", "url:b.example/1", authors=("David Jones",)), one)
+    assert is_copy(wording(title, "", "url:b.example/1", authors=("Smith, D.",)), one)
 
 
 def test_title_is_enough_where_an_abstract_is_missing() -> None:
