@@ -89,17 +89,20 @@ def _send_one(folder: Path, email: str, at: datetime) -> None:
         sending.wait()
 
 
-def fill(store: Store, items: Sequence[Item], now: datetime) -> None:
-    """List the papers in a store, some on each day, the last ones on this day."""
+def fill(store: Store, items: Sequence[Item], last: datetime, now: datetime | None = None) -> None:
+    """List the papers in a store, some on each day, the last ones on this day.
+
+    Each list is read on its own day, or all ``now``.
+    """
     days = -(-len(items) // A_DAY)
-    health = SourceHealth("Bench", "ok", checked=now, last_ok=now)
+    health = SourceHealth("Bench", "ok", checked=last, last_ok=last)
     for back, first in zip(range(days - 1, -1, -1), range(0, len(items), A_DAY), strict=True):
-        then = now - timedelta(days=back)
+        then = last - timedelta(days=back)
         entries = [
             IdentifiedItem(item, _named(f"arxiv:{then:%y%m%d}.{at}"))
             for at, item in enumerate(items[first : first + A_DAY])
         ]
-        store.ingest(then.date(), health, entries, now=then)
+        store.ingest((now or then).date(), health, entries, now=now or then)
 
 
 def _named(name: str) -> Identity:

@@ -33,6 +33,7 @@ from newsletter.letter.links import Keyring, keyed_hash
 from newsletter.model import Claim, Envelope, Letter, Publication, Reader, Settlement, WireLines
 from newsletter.papers.filters import parse_rule
 from newsletter.papers.matching import RulesMatcher
+from newsletter.ports import Clock
 from newsletter.publisher.pruning import find_prunable, prune
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import freeze
@@ -85,10 +86,9 @@ def _with_own_taste(reader: Reader, topic: str) -> Reader:
     return replace(reader, subscriber=replace(reader.subscriber, filter=narrow))
 
 
-def run(store: SqlStore, made: Morning, issues: int, keep: int | None) -> Iterator[Day]:
-    """Send the issues, one a day; yield the store's size after each."""
-    clock = ManualClock(FROZEN)
-    publisher = Publisher(
+def publisher_for(store: SqlStore, made: Morning, clock: Clock) -> Publisher:
+    """A newsletter with this store and the workload's topics."""
+    return Publisher(
         publication=PUBLICATION,
         topics=made.issue.topics,
         cadence="daily",
@@ -101,6 +101,12 @@ def run(store: SqlStore, made: Morning, issues: int, keep: int | None) -> Iterat
         matcher=RulesMatcher(),
         clock=clock,
     )
+
+
+def run(store: SqlStore, made: Morning, issues: int, keep: int | None) -> Iterator[Day]:
+    """Send the issues, one a day; yield the store's size after each."""
+    clock = ManualClock(FROZEN)
+    publisher = publisher_for(store, made, clock)
     for reader in made.readers:
         store.save_reader(reader.subscriber, status="confirmed", now=FROZEN)
     readers = [reader.id for reader in store.each_reader()]

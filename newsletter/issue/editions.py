@@ -104,7 +104,7 @@ def compose_edition(masks: IssueMasks, history: ReaderHistory, limits: EditionLi
         ),
         more=unnamed if limits.has_page else (),
         waiting=() if limits.has_page else unnamed,
-        short=tuple(bit_indexes(selection.too_few_upvotes)),
+        short=tuple(bit_indexes(selection.too_few_upvotes & ~selection.again)),
         left_out=(selection.owed & ~chosen & ~selection.sent).bit_count(),
         corrections=corrections,
         popular=() if chosen else _popular(masks, selection),

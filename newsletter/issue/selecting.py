@@ -283,7 +283,10 @@ def _reason_against(
     reasons: tuple[tuple[int, Callable[[], str]], ...] = (
         (masks.muted, lambda: "listed before its source was followed"),
         (selection.sent, lambda: "already sent"),
-        (masks.outdated & selection.again, lambda: _why_given_up(masks, wants, index)),
+        (
+            masks.outdated & selection.again,
+            lambda: f"did not fit into any email for {MAX_PAPER_AGE.days} days",
+        ),
         (masks.outdated, lambda: f"first seen more than {MAX_PAPER_AGE.days} days ago"),
         (~selection.owed, lambda: "decided in an earlier issue"),
         (masks.quarantined, lambda: f"quarantined: {dict(masks.issue.quarantined)[paper.key]}"),
@@ -296,12 +299,6 @@ def _reason_against(
     )
     decided = "decided in an earlier issue"
     return next((reason() for papers, reason in reasons if papers >> index & 1), decided)
-
-
-def _why_given_up(masks: IssueMasks, wants: Filter, index: int) -> str:
-    popular = masks.with_upvotes(wants.min_upvotes) >> index & 1
-    reason = "did not fit into any email" if popular else "had too few upvotes"
-    return f"{reason} for {MAX_PAPER_AGE.days} days"
 
 
 def _why_not_wanted(masks: IssueMasks, wants: Filter, index: int) -> str:

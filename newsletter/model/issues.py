@@ -125,9 +125,9 @@ class Section:
 class ReaderHistory:
     """What was decided for one reader before a freeze; it determines which papers they are owed.
 
-    ``again`` has the ingest numbers of papers that only lacked upvotes, or room, in the last
-    edition decided for them; ``sent`` the groups (see :class:`Paper`) of the issue that they were
-    already sent; ``corrected`` the issue's corrections, as indexes, that they have to be told.
+    ``again`` has the ingest numbers of papers that only lacked upvotes in an edition of the last
+    days, or room in the last one; ``sent`` the groups (see :class:`Paper`) of the issue that they
+    were already sent; ``corrected`` the issue's corrections, as indexes, that they have to be told.
     ``taste`` is what their likes say of the issue: it changes the order of their papers alone.
     """
 
@@ -177,7 +177,8 @@ class Edition:
         sections: the papers with a card or a row, by heading.
         more: the papers behind "n more", which the page that it links to names: those of each
             section in turn, then those of no section.
-        short: papers that only lack upvotes; the next issue asks about them again.
+        short: papers that only lack upvotes, for the first time; they are judged again for some
+            days.
         waiting: papers that the letter has no room to name, in the order of ``more``; they come
             with the next issue.
         left_out: how many of the papers owed the reader's filter excluded.

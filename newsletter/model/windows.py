@@ -16,8 +16,12 @@ LONGEST_GAP = max(facts.longest_gap or timedelta() for facts in CADENCES.values(
 
 MAX_PAPER_AGE = timedelta(days=22)
 """How long after it was first seen a paper is still sent. After a long pause a reader gets the
-papers of these days rather than a flood. A paper that only lacked upvotes for a reader is judged
-again for as long; one that had no room in their letter comes with the next one."""
+papers of these days rather than a flood. One that had no room in their letter comes with the next
+one."""
+
+JUDGED_AGAIN = timedelta(days=3)
+"""For how many days after the issue in which a paper only lacked upvotes for a reader it is judged
+again. Sources count upvotes for about as long; and with more days issues would grow."""
 
 # When an issue is due.
 

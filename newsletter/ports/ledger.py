@@ -57,12 +57,13 @@ class Issues(Progress, Protocol):
         """The number up to which papers are decided for all these readers; None without any."""
 
     def reader_histories(
-        self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
+        self, readers: Sequence[Reader], papers: Sequence[Paper], *, day: date
     ) -> tuple[ReaderHistory, ...]:
         """Which of these papers each reader was sent, and which are judged again; same order.
 
-        ``again`` comes from their last edition that was accepted or empty, if it was frozen at or
-        after ``since``.
+        ``day`` is that of the issue that is planned. ``again`` comes from the editions of the days
+        before that were accepted or empty: papers that only lacked upvotes, for ``JUDGED_AGAIN``,
+        and those that had no room in the last one.
         """
 
     def corrections_due(

@@ -92,8 +92,8 @@ class Papers(Protocol):
     def cutoff(self) -> int:
         """The highest ingest number so far; 0 without papers."""
 
-    def papers_to_reconsider(self, *, since: datetime) -> Mapping[int, int]:
-        """The ingest numbers in any reader's ``again``; see ``reader_histories``.
+    def papers_to_reconsider(self, *, day: date) -> Mapping[int, int]:
+        """The ingest numbers in any reader's ``again`` for an issue; see ``reader_histories``.
 
         For each, the fewest upvotes that one of these readers asks for at present.
         """

@@ -62,9 +62,9 @@ def compose_from_store(
     Papers up to the ingest number ``after`` are decided for all readers of the issue.
     """
     now = publisher.clock.now()
-    again = publisher.store.papers_to_reconsider(since=now - MAX_PAPER_AGE)
+    again = publisher.store.papers_to_reconsider(day=day)
     issue = compose_issue(
-        _candidates(publisher.store, day, after, now, again),
+        _candidates(publisher.store, after, now, again),
         publisher.topics,
         day=day,
         cutoff=publisher.store.cutoff(),
@@ -85,8 +85,6 @@ def compose_from_store(
 
 def _is_short(paper: Paper, again: Mapping[int, int]) -> bool:
     """Whether a paper decided for all readers still lacks the upvotes any of them waits for."""
-    if paper.number not in again:
-        return True
     return paper.item.upvotes is not None and paper.item.upvotes < again[paper.number]
 
 
@@ -155,8 +153,7 @@ def load_histories(
     publisher: Publisher, readers: Sequence[Reader], issue: Issue
 ) -> Sequence[ReaderHistory]:
     """What each reader got and was denied so far of the issue's papers, in the readers' order."""
-    since = issue.frozen_at - MAX_PAPER_AGE
-    decided = publisher.store.reader_histories(readers, issue.papers, since=since)
+    decided = publisher.store.reader_histories(readers, issue.papers, day=issue.day)
     histories = with_tastes(publisher, issue, decided)
     if not issue.corrections:
         return histories
@@ -287,15 +284,10 @@ def compose_late(
     return compose_edition(masks, history, limits_for(publisher, fragments))
 
 
-def _candidates(
-    store: Papers, day: date, after: int, now: datetime, again: Collection[int]
-) -> list[Paper]:
-    """The papers that may be owed to a reader, and those read for this day, by number."""
-    since = now - MAX_PAPER_AGE
+def _candidates(store: Papers, after: int, now: datetime, again: Collection[int]) -> list[Paper]:
+    """The papers that may be owed to a reader, by number."""
     papers = chain(
-        store.papers(after=after, since=since),
-        store.papers_by_number(again),
-        store.papers_listed(day),
+        store.papers(after=after, since=now - MAX_PAPER_AGE), store.papers_by_number(again)
     )
     by_number = {paper.number: paper for paper in papers}
     return [by_number[number] for number in sorted(by_number)]

@@ -17,7 +17,6 @@ from newsletter.model import (
     OPEN_ISSUE,
     STOPPED_ISSUE,
     Counts,
-    Issue,
     IssueState,
     MailEvent,
     PlannedEdition,
@@ -27,7 +26,6 @@ from newsletter.model import (
     Wave,
     allowing,
 )
-from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.ports import Issues, Readers, RunLock, Transport
 from newsletter.publisher.canary import Canary, canary_readers, find_turn
 from newsletter.publisher.drafting import (
@@ -86,11 +84,7 @@ def count_papers(publisher: Publisher, day: date, readers: Sequence[int]) -> int
         return 0
     issue = compose_from_store(publisher, day, after)
     new = {paper.number for paper in issue.in_question}
-    return len(new.union(_judged_again(publisher, issue)))
-
-
-def _judged_again(publisher: Publisher, issue: Issue) -> Collection[int]:
-    return publisher.store.papers_to_reconsider(since=issue.frozen_at - MAX_PAPER_AGE)
+    return len(new.union(publisher.store.papers_to_reconsider(day=day)))
 
 
 def without_delivery(store: Readers, day: date, readers: Sequence[int]) -> Sequence[int]:
@@ -133,7 +127,7 @@ def freeze(
     frozen_already = due in {wave.due for wave in publisher.store.wave_heads(day)}
     failed = [report.name for report in reports if report.state == "failed"]
     draft = render_draft(publisher, compose_from_store(publisher, day, after, failed))
-    in_question = draft.issue.in_question or _judged_again(publisher, draft.issue)
+    in_question = draft.issue.in_question or publisher.store.papers_to_reconsider(day=day)
     if publisher.when_empty == "skip" and not in_question:
         unknown = bool(reports) and all(one.state == "failed" for one in reports)
         reason = NO_SOURCE if unknown else NOTHING_NEW

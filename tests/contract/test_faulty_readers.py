@@ -3,7 +3,6 @@
 import asyncio
 import json
 from dataclasses import fields
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -84,7 +83,7 @@ def look_everywhere(publisher: Publisher) -> None:
     write_yaml(store.listed_readers())
     store.count_readers()
     store.daily_growth()
-    store.papers_to_reconsider(since=NOON - timedelta(days=3))
+    store.papers_to_reconsider(day=DAY)
     json.dumps([row.email for row in store.deliveries(DAY)])
     assert store.audit(DAY).ok
     store.sync_subscribers([subscriber(ADA, name="A."), subscriber(CLEO)], now=NOON)

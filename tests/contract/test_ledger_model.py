@@ -83,7 +83,7 @@ class Delivery(RuleBasedStateMachine):
         planned = self.store.planned_readers(self.day)
         readers = [r for r in self.store.readers() if r.id not in planned]
         readers = [reader for reader in readers if reader.status == "confirmed"]
-        found = self.store.reader_histories(readers, papers, since=self.now)
+        found = self.store.reader_histories(readers, papers, day=self.day)
         wave = make_wave(papers, day=self.day, due=self.now)
         self.store.freeze(wave, [_cut(one, [p.number for p in papers], wanted) for one in found])
 

@@ -115,7 +115,7 @@ def test_papers_not_in_recovered_letter_are_owed_again(store: JournaledStore, ur
     forget_all_but_readers(url)
     store.recover_from_journal(now=LATER)
     (ada,) = store.readers()
-    (history,) = store.reader_histories([ada], store.papers(after=0, since=NOON), since=NOON)
+    (history,) = store.reader_histories([ada], store.papers(after=0, since=NOON), day=DAY)
     assert history.sent == {2}
     assert history.again == {1, 3}
     assert store.audit(DAY).ok

@@ -618,7 +618,7 @@ def test_unreadable_history_stops_no_freeze(
     is_ada = schema.editions.c.reader == readers[0].id
     with database.writing() as connection:
         connection.execute(update(schema.editions).where(is_ada).values({column: b"\xff\x41"}))
-    _, bob = sql_store.reader_histories(sql_store.readers(), papers, since=NOON)
+    _, bob = sql_store.reader_histories(sql_store.readers(), papers, day=DAY)
     assert bob.sent == frozenset({papers[0].group})
 
 

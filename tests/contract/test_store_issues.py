@@ -202,7 +202,7 @@ def test_editions_may_be_read_from_the_freezing_store(store: Store) -> None:
     papers = list_papers(store, "arxiv:1")
 
     def plans() -> Iterator[PlannedEdition]:
-        for history in store.reader_histories(readers, papers, since=NOON):
+        for history in store.reader_histories(readers, papers, day=DAY):
             yield plan_edition(history.reader, 0)
 
     store.freeze(make_wave(papers), plans())
@@ -285,11 +285,11 @@ def test_history_includes_accepted_papers(store: Store) -> None:
     first, second = claim(store)
     settle(store, first, outcome=TAKEN)
     settle(store, second, outcome=Refused("550 no"))
-    of_bob, of_ada = store.reader_histories([bob, ada], papers[:2], since=NOON)
+    of_bob, of_ada = store.reader_histories([bob, ada], papers[:2], day=DAY)
     assert (of_ada.reader, of_ada.sent) == (ada, frozenset({1}))
     assert (of_bob.reader, of_bob.sent) == (bob, frozenset())
-    assert store.reader_histories([], papers, since=NOON) == ()
-    assert store.reader_histories([ada], [], since=NOON) == (ReaderHistory(ada),)
+    assert store.reader_histories([], papers, day=DAY) == ()
+    assert store.reader_histories([ada], [], day=DAY) == (ReaderHistory(ada),)
 
 
 def test_sending_one_paper_counts_for_its_group(store: Store) -> None:
@@ -297,9 +297,9 @@ def test_sending_one_paper_counts_for_its_group(store: Store) -> None:
     papers = list_papers(store, "doi:10.1/a", "arxiv:2608.00002")
     store.freeze(make_wave(papers), [plan_edition(ada, 1)])
     settle(store, *claim(store), outcome=TAKEN)
-    assert store.reader_histories([ada], papers, since=NOON)[0].sent == {2}
+    assert store.reader_histories([ada], papers, day=DAY)[0].sent == {2}
     _join_the_two(store)
-    (history,) = store.reader_histories([ada], store.papers_by_number([1, 2]), since=NOON)
+    (history,) = store.reader_histories([ada], store.papers_by_number([1, 2]), day=DAY)
     assert history.sent == {1}
 
 
@@ -318,9 +318,9 @@ def test_paper_below_minimum_upvotes_is_judged_again(store: Store) -> None:
     ]
     store.freeze(make_wave(papers), editions)
     settle(store, claim(store)[0], outcome=TAKEN)
-    again = [s.again for s in store.reader_histories([ada, bob, cyd], papers, since=NOON)]
+    again = [s.again for s in store.reader_histories([ada, bob, cyd], papers, day=DAY)]
     assert again == [{2, 3}, {2}, frozenset()]
-    assert set(store.papers_to_reconsider(since=NOON)) == {2, 3}
+    assert set(store.papers_to_reconsider(day=DAY)) == {2, 3}
 
 
 @pytest.mark.slow
@@ -328,10 +328,10 @@ def test_paper_without_room_is_owed_again(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
     store.freeze(make_wave(papers), [plan_edition(ada, 0, short=(1,), waiting=(2,))])
-    assert set(store.papers_to_reconsider(since=NOON)) == set()
+    assert set(store.papers_to_reconsider(day=DAY)) == set()
     settle(store, *claim(store), outcome=TAKEN)
-    assert set(store.papers_to_reconsider(since=NOON)) == {2, 3}
-    assert store.reader_histories([ada], papers, since=NOON)[0].again == {2, 3}
+    assert set(store.papers_to_reconsider(day=DAY)) == {2, 3}
+    assert store.reader_histories([ada], papers, day=DAY)[0].again == {2, 3}
 
 
 def test_judged_again_comes_with_the_fewest_upvotes_asked(store: Store) -> None:
@@ -351,19 +351,23 @@ def test_judged_again_comes_with_the_fewest_upvotes_asked(store: Store) -> None:
     store.freeze(make_wave(papers), plans)
     for _ in plans:
         settle(store, *claim(store), outcome=TAKEN)
-    assert store.papers_to_reconsider(since=NOON) == {1: 30, 2: 8, 3: 0}
+    assert store.papers_to_reconsider(day=DAY) == {1: 30, 2: 8, 3: 0}
 
 
-def test_last_decided_edition_says_what_is_judged_again(store: Store) -> None:
+def test_room_is_asked_for_in_last_decided_edition(store: Store) -> None:
+    """Upvotes are asked for in every edition of the last days."""
     (ada,) = join(store, "ada")
-    papers = list_papers(store, "arxiv:1", "arxiv:2")
-    store.freeze(make_wave(papers), [plan_edition(ada, short=(0, 1))])
-    more = list_papers(store, "arxiv:3")
-    store.freeze(make_wave(more, day=TOMORROW, due=LATER), [plan_edition(ada, 2, waiting=(0,))])
-    assert set(store.papers_to_reconsider(since=NOON)) == {1, 2}
+    papers = list_papers(store, "arxiv:1", "arxiv:2", "arxiv:3")
+    store.freeze(make_wave(papers), [plan_edition(ada, 2, short=(1,), waiting=(0,))])
+    settle(store, *claim(store), outcome=TAKEN)
+    late = DAY + timedelta(days=10)
+    assert store.papers_to_reconsider(day=TOMORROW).keys() == {1, 2}
+    assert store.papers_to_reconsider(day=late).keys() == {1}
+    more = list_papers(store, "arxiv:4")
+    store.freeze(make_wave(more, day=TOMORROW, due=LATER), [plan_edition(ada, 3)])
+    assert store.papers_to_reconsider(day=late).keys() == {1}
     settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
-    assert set(store.papers_to_reconsider(since=NOON)) == {1}
-    assert store.reader_histories([ada], more, since=NOON)[0].again == {1}
+    assert store.papers_to_reconsider(day=late).keys() == set()
 
 
 @pytest.mark.slow
@@ -374,14 +378,14 @@ def test_papers_below_minimum_are_found_among_many(store: Store) -> None:
         make_wave(papers),
         [*(plan_edition(reader) for reader in most), plan_edition(last, short=(1,))],
     )
-    assert set(store.papers_to_reconsider(since=NOON)) == {2}
+    assert set(store.papers_to_reconsider(day=DAY)) == {2}
 
 
 def test_only_undecided_papers_are_judged_again(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1", "arxiv:2")
     store.freeze(make_wave(papers), [plan_edition(ada, short=(0, 1))])
-    (history,) = store.reader_histories([ada], papers[1:], since=NOON)
+    (history,) = store.reader_histories([ada], papers[1:], day=DAY)
     assert history.again == {2}
 
 
@@ -389,9 +393,10 @@ def test_old_papers_below_minimum_are_dropped(store: Store) -> None:
     (ada,) = join(store, "ada")
     papers = list_papers(store, "arxiv:1")
     store.freeze(make_wave(papers), [plan_edition(ada, short=(0,))])
-    since = NOON + timedelta(microseconds=1)
-    assert store.reader_histories([ada], papers, since=since)[0].again == frozenset()
-    assert set(store.papers_to_reconsider(since=since)) == set()
+    for days, again in ((3, {1}), (4, set[int]())):
+        later = DAY + timedelta(days=days)
+        assert store.reader_histories([ada], papers, day=later)[0].again == again
+        assert store.papers_to_reconsider(day=later).keys() == again
 
 
 def test_corrections_are_told_once_to_those_sent(store: Store) -> None:
@@ -417,14 +422,14 @@ def test_papers_sent_since_are_not_judged_again(store: Store) -> None:
     store.freeze(make_wave(papers), [plan_edition(ada, short=(0, 1))])
     store.freeze(make_wave(papers, day=TOMORROW, due=LATER), [plan_edition(ada, 0)])
     settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
-    assert store.reader_histories([ada], papers, since=NOON)[0].again == {2}
-    assert set(store.papers_to_reconsider(since=NOON)) == {2}
+    assert store.reader_histories([ada], papers, day=DAY)[0].again == {2}
+    assert set(store.papers_to_reconsider(day=DAY)) == {2}
 
 
 def test_new_reader_has_no_history(store: Store) -> None:
     papers = list_papers(store, "arxiv:1")
     stranger = reader(77, "stranger@example.org")
-    assert store.reader_histories([stranger], papers, since=NOON) == (ReaderHistory(stranger),)
+    assert store.reader_histories([stranger], papers, day=DAY) == (ReaderHistory(stranger),)
 
 
 def test_undone_issue_has_never_been(store: Store) -> None:

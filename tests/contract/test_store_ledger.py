@@ -286,7 +286,7 @@ def test_acceptance_records_papers_and_decides_the_freeze(store: Store) -> None:
     first, second = claim(store)
     mark(store, first, second)
     settle(store, first, outcome=TAKEN)
-    assert [s.sent for s in store.reader_histories([ada, bob], papers, since=NOON)] == [
+    assert [s.sent for s in store.reader_histories([ada, bob], papers, day=DAY)] == [
         {1, 2, 3},
         frozenset(),
     ]
@@ -303,7 +303,7 @@ def test_late_acceptance_of_older_issue_takes_nothing_back(store: Store) -> None
     settle(store, *claim(store, day=TOMORROW), outcome=TAKEN)
     settle(store, *in_hand, outcome=TAKEN)
     assert decided_papers(store) == [2]
-    assert store.reader_histories([ada], papers, since=NOON)[0].sent == {1, 2}
+    assert store.reader_histories([ada], papers, day=DAY)[0].sent == {1, 2}
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_other_outcomes_leave_papers_owed(
     assert row.next_try == (LATER if state == "deferred" else None)
     assert decided_papers(store) == [0]
     papers = store.papers_by_number([1, 2])
-    assert store.reader_histories(store.readers(), papers, since=NOON)[0].sent == frozenset()
+    assert store.reader_histories(store.readers(), papers, day=DAY)[0].sent == frozenset()
 
 
 def test_deferred_delivery_waits_for_its_next_try(store: Store) -> None:

@@ -62,7 +62,7 @@ def prune_all(store: Store) -> None:
 def sent_papers(store: Store) -> list[tuple[Reader, frozenset[int]]]:
     """What each reader was sent of all papers."""
     papers: tuple[Paper, ...] = store.papers_by_number(range(10))
-    found = store.reader_histories(store.readers(), papers, since=NOON - timedelta(days=60))
+    found = store.reader_histories(store.readers(), papers, day=DAY)
     return [(history.reader, history.sent) for history in found]
 
 

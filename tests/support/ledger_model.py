@@ -42,7 +42,7 @@ from newsletter.model import (
     state_after_freeze,
     state_by_counts,
 )
-from newsletter.model.windows import RETRY_PERIOD
+from newsletter.model.windows import JUDGED_AGAIN, RETRY_PERIOD
 from newsletter.stores.logic import (
     OwnChoices,
     claim_token,
@@ -221,40 +221,41 @@ class ModelReaders(ModelPapers):
         return tuple(sorted(self._readers.values(), key=lambda reader: reader.id))
 
     def reader_histories(
-        self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
+        self, readers: Sequence[Reader], papers: Sequence[Paper], *, day: date
     ) -> tuple[ReaderHistory, ...]:
         groups = {paper.group for paper in papers}
         numbers = {paper.number for paper in papers}
         return tuple(
             ReaderHistory(
                 reader,
-                again=self._again(reader.id, since) & numbers,
+                again=self._again(reader.id, day) & numbers,
                 sent=self._sent_groups(reader.id) & groups,
             )
             for reader in readers
         )
 
-    def papers_to_reconsider(self, *, since: datetime) -> dict[int, int]:
+    def papers_to_reconsider(self, *, day: date) -> dict[int, int]:
         fewest: dict[int, int] = {}
         for known in self._readers.values():
             asked = known.subscriber.filter.min_upvotes or 0
-            for number in self._again(known.id, since):
+            for number in self._again(known.id, day):
                 fewest[number] = min(asked, fewest.get(number, asked))
         return fewest
 
-    def _again(self, reader: int, since: datetime) -> frozenset[int]:
-        """The papers to judge again of the last edition decided since, unless they were sent."""
+    def _again(self, reader: int, day: date) -> frozenset[int]:
+        """The papers that an issue of ``day`` judges again, unless they were sent."""
         rows = [issue.rows[reader] for issue in self._issues.values() if reader in issue.rows]
+        rows = [row for row in rows if row.state in DECIDING]
         decided = max(known.decided for known in self._readers.values() if known.id == reader)
-        short = frozenset[int]().union(
-            *(
-                row.numbers((*row.edition.short, *row.edition.waiting))
-                for row in rows
-                if row.state in DECIDING
-                and row.wave.issue.frozen_at >= since
-                and row.wave.issue.cutoff == decided
-            )
+        lacking = (
+            row.numbers((*row.edition.short, *row.edition.waiting))
+            for row in rows
+            if row.wave.issue.day >= day - JUDGED_AGAIN
         )
+        waiting = (
+            row.numbers(row.edition.waiting) for row in rows if row.wave.issue.cutoff == decided
+        )
+        short = frozenset[int]().union(*lacking, *waiting)
         sent = self._sent_groups(reader)
         return frozenset(n for n in short if self._index.papers[n].group not in sent)
 

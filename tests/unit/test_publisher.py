@@ -441,6 +441,23 @@ def test_papers_that_nobody_can_get_yet_are_not_rendered(publisher: Publisher) -
     assert len(sent[1].papers) == 2
 
 
+def test_issues_do_not_grow_with_history(publisher: Publisher) -> None:
+    """A paper without its upvotes is judged again for three days, however often it falls short."""
+    assert isinstance(publisher.clock, ManualClock)
+    wants = Filter(min_upvotes=60)  # the stub's papers have an upvote for each letter
+    join(publisher, Subscriber("ada@example.org", filter=wants))
+    again = []
+    for ahead in range(7):
+        day = DAY + timedelta(days=ahead)
+        listed(publisher, StubSource(f"Swan {ahead}", "Nightingale"), day=day)
+        send(publisher, day)
+        (wave,) = publisher.store.waves(day)
+        numbers = [paper.number for paper in wave.issue.papers]
+        again.append(sorted(n for n in numbers if n <= wave.issue.after))
+        publisher.clock.time += timedelta(days=1)
+    assert again == [[], [1, 2], [1, 2, 3], [1, 2, 3, 4], [3, 4, 5], [4, 5, 6], [5, 6, 7]]
+
+
 def test_card_says_how_upvotes_grew(publisher: Publisher) -> None:
     assert isinstance(publisher.clock, ManualClock)
     join(publisher, Subscriber("ada@example.org", filter=Filter(min_upvotes=60)))

@@ -60,6 +60,21 @@ def unpack_places(packed: bytes | None) -> list[int]:
     return list(accumulate(map(ord, packed.decode("utf-8", "ignore")))) if packed else []
 
 
+def waiting_places(body: bytes | None, papers: int) -> list[int]:
+    """The places, in a wave of so many papers, of those that an edition had no room for.
+
+    Of one that is damaged or whose details were removed, none.
+    """
+    numbers = list(map(ord, (body or b"").decode("utf-8", "ignore")))
+    at = 1 + _HEAD * numbers[0] if numbers else 0
+    if len(numbers) < at + 3 or not (waiting := numbers[at + 1]):
+        return []
+    before = sum(numbers[3:at:_HEAD]) + sum(numbers[4:at:_HEAD]) + numbers[at]
+    first = at + 3 + numbers[at + 2]
+    steps = numbers[first : first + before + waiting]
+    return [step % papers for step in accumulate(steps)][before:] if papers else []
+
+
 def count_places(packed: bytes) -> int:
     """How many places :func:`pack_places` packed."""
     return len(packed.decode("utf-8", "ignore"))

@@ -1,11 +1,12 @@
 """Readers' histories before a freeze, in SQL: what they were sent, and what is judged again.
 
-A reader's last edition that was decided names all that is judged again for them: what it takes over
-from an earlier one is in its own list. The reader's ``decided`` is its wave's cutoff.
+An edition lists the papers that lacked upvotes for its reader for the first time, and those that
+had no room. The last one that was decided is that whose wave's cutoff is the reader's ``decided``.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from typing_extensions import override
@@ -22,12 +23,12 @@ from newsletter.model import (
     Subscriber,
     Wave,
 )
-from newsletter.model.windows import MAX_PAPER_AGE
+from newsletter.model.windows import JUDGED_AGAIN, MAX_PAPER_AGE
 from newsletter.ports import Issues, Papers
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import load, read_numbers
 from newsletter.stores.sql.editions import SETTINGS, STORED, EditionQueries
-from newsletter.stores.sql.packed_editions import StoredEdition, unpack_places
+from newsletter.stores.sql.packed_editions import StoredEdition, unpack_places, waiting_places
 from newsletter.stores.sql.reader_rows import read_settings
 from newsletter.stores.sql.statements import batches, pages, select_in
 
@@ -49,7 +50,7 @@ class HistoryQueries(EditionQueries, Papers, Issues):
 
     @override
     def reader_histories(
-        self, readers: Sequence[Reader], papers: Sequence[Paper], *, since: datetime
+        self, readers: Sequence[Reader], papers: Sequence[Paper], *, day: date
     ) -> tuple[ReaderHistory, ...]:
         groups = {paper.number: paper.group for paper in papers}
         with self._database.reading() as connection:
@@ -57,7 +58,7 @@ class HistoryQueries(EditionQueries, Papers, Issues):
             return tuple(
                 history
                 for batch in batches(readers)
-                for history in _histories(connection, batch, groups, members, since)
+                for history in _histories(connection, batch, groups, members, day)
             )
 
     @override
@@ -68,7 +69,7 @@ class HistoryQueries(EditionQueries, Papers, Issues):
             members = _members(connection, groups)
             for batch in batches(readers):
                 sent = _sent(connection, batch, members, wave.id)
-                again = _short(connection, batch, issue.frozen_at - MAX_PAPER_AGE, wave.id)
+                again = _again(connection, batch, issue.day, wave.id)
                 rows = _frozen_editions(connection, wave.id, batch)
                 for reader, decided, stored in rows:
                     then = Reader(
@@ -89,12 +90,12 @@ class HistoryQueries(EditionQueries, Papers, Issues):
         return tuple(plans)
 
     @override
-    def papers_to_reconsider(self, *, since: datetime) -> Mapping[int, int]:
+    def papers_to_reconsider(self, *, day: date) -> Mapping[int, int]:
         found: dict[int, int] = {}
         readers = schema.readers.c
         with self._database.reading() as connection:
             for rows in pages(connection, sa.select(readers.id), readers.id):
-                short = _short(connection, [row.id for row in rows], since)
+                short = _again(connection, [row.id for row in rows], day)
                 asked = _upvotes_asked(connection, short)
                 new = {
                     reader: {n for n in numbers if n not in found or asked[reader] < found[n]}
@@ -170,14 +171,14 @@ def _histories(
     readers: Sequence[Reader],
     groups: Mapping[int, int],
     members: Mapping[int, int],
-    since: datetime,
+    day: date,
 ) -> Iterator[ReaderHistory]:
     ids = [reader.id for reader in readers]
     sent = _sent(connection, ids, members)
-    short = _short(connection, ids, since)
+    judged = _again(connection, ids, day)
     for reader in readers:
         had = sent[reader.id]
-        again = (n for n in short.get(reader.id, ()) if n in groups and groups[n] not in had)
+        again = (n for n in judged.get(reader.id, ()) if n in groups and groups[n] not in had)
         yield ReaderHistory(reader, frozenset(again), had)
 
 
@@ -256,42 +257,64 @@ def _not_sent(
         yield reader, {number for number in mine if members[number] not in sent[reader]}
 
 
-def _short(
-    connection: sa.Connection, readers: Sequence[int], since: datetime, before: int | None = None
+def _again(
+    connection: sa.Connection, readers: Sequence[int], day: date, before: int | None = None
 ) -> dict[int, set[int]]:
-    """The papers that are judged again, for each of these readers who has some.
+    """The papers that an issue of ``day`` judges again, for each of these readers who has some.
 
     ``before`` is a wave: then as it was when that one was frozen.
     """
+    waves = _waves_since(connection, day - MAX_PAPER_AGE, before)
+    recent = [wave for wave, row in waves.items() if row.day >= day - JUDGED_AGAIN]
     decided = _decided(readers, before)
-    recent = sa.select(WAVES.id, WAVES.issue, WAVES.numbers).where(
-        WAVES.frozen >= since, WAVES.cutoff.in_(sa.select(decided.c.decided).distinct())
-    )
-    if before is not None:
-        recent = recent.where(WAVES.id < before)
-    waves = {row.id: row for row in connection.execute(recent)}
     # The conditions are on all tables, because the planner does not carry them over the joins.
     query = (
-        sa.select(EDITIONS.reader, EDITIONS.wave, EDITIONS.again)
+        sa.select(EDITIONS.reader, EDITIONS.wave, EDITIONS.again, EDITIONS.body)
         .join(schema.deliveries, _SAME_DELIVERY)
-        .join(schema.waves, WAVES.id == EDITIONS.wave)
-        .join(decided, (decided.c.id == EDITIONS.reader) & (decided.c.decided == WAVES.cutoff))
         .where(
-            DELIVERIES.issue.in_({wave.issue for wave in waves.values()}),
-            EDITIONS.wave.in_(waves),
             EDITIONS.reader.in_(readers),
             DELIVERIES.reader.in_(readers),
             DELIVERIES.state.in_(sorted(DECIDING)),
             EDITIONS.again.is_not(None),
         )
     )
-    short: dict[int, set[int]] = {}
-    numbers = {wave: read_numbers(row.numbers) for wave, row in waves.items()}
-    for reader, wave, again in connection.execute(query) if waves else ():
-        known = numbers[wave]
-        places = unpack_places(again)
-        short.setdefault(reader, set()).update(known[at] for at in places if at < len(known))
-    return short
+    last = query.join(schema.waves, WAVES.id == EDITIONS.wave).join(
+        decided, (decided.c.id == EDITIONS.reader) & (decided.c.decided == WAVES.cutoff)
+    )
+    found: dict[int, set[int]] = {}
+    for asked, among in ((query, recent), (last, waves.keys() - recent)):
+        issues = {waves[wave].issue for wave in among}
+        theirs = EDITIONS.wave.in_(among) & DELIVERIES.issue.in_(issues)
+        for reader, wave, again, body in connection.execute(asked.where(theirs)) if among else ():
+            numbers = waves[wave].numbers
+            places = unpack_places(again) if asked is query else waiting_places(body, len(numbers))
+            known = (numbers[place] for place in places if place < len(numbers))
+            found.setdefault(reader, set()).update(known)
+    return found
+
+
+class _RecentWave(NamedTuple):
+    issue: int
+    day: date
+    numbers: Sequence[int]
+
+
+def _waves_since(
+    connection: sa.Connection, day: date, before: int | None
+) -> dict[int, _RecentWave]:
+    """The waves of issues from this day on; ``before`` is one that they were frozen before."""
+    issues = schema.issues.c
+    query = (
+        sa.select(WAVES.id, WAVES.issue, issues.day, WAVES.numbers)
+        .join(schema.issues, issues.id == WAVES.issue)
+        .where(issues.day >= day)
+    )
+    if before is not None:
+        query = query.where(WAVES.id < before)
+    return {
+        row.id: _RecentWave(row.issue, row.day, read_numbers(row.numbers))
+        for row in connection.execute(query)
+    }
 
 
 def _decided(readers: Sequence[int], at: int | None) -> sa.Subquery:
