@@ -9,6 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
+# Compiled modules are kept: each worker of the tests would compile all of them anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-slow golden lint types walls bars check bench picture check-letter clean
 
