@@ -42,6 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests: at the end, the other workers would wait for them."""
+    items.sort(key=lambda item: item.path.parent.name != "faults")
+
+
 def pytest_collection_finish() -> None:
     """Freeze what was imported and collected: so that garbage collection skips it."""
     gc.collect()

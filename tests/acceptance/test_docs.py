@@ -23,9 +23,14 @@ from tests.support.inbox import Inbox, open_inbox
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 CODE, CONFIG = (
-    "".join(file.read_text() for file in (ROOT / "newsletter" / folder).rglob("*.py"))
+    {
+        access
+        for file in (ROOT / "newsletter" / folder).rglob("*.py")
+        for access in re.findall(r"\b(\w+)(?=\.(\w+))", file.read_text())
+    }
     for folder in ("", "config")
 )
+"""Every name with what is read of it, as ``("smtp", "host")``: in all modules, in the settings."""
 
 
 def settings(model: type[BaseModel], section: str = "") -> Iterator[str]:
@@ -64,8 +69,8 @@ def test_every_setting_is_used(setting: str) -> None:
     section, _, name = setting.rpartition(".")
     owner = section if section not in {"", "sources"} else "settings"
     servers = {"smtp", "imap", "pop3"}  # their adapters take all of them
-    owners = rf"{owner}|_?settings" if owner in servers else owner
-    used = re.search(rf"\b({owners})\.{name}\b", CODE) or re.search(rf"\bself\.{name}\b", CONFIG)
+    owners = {owner, "settings", "_settings"} if owner in servers else {owner}
+    used = any((each, name) in CODE for each in owners) or ("self", name) in CONFIG
     assert used, f"nothing uses the setting {setting}: no module has {owner}.{name}"
 
 

@@ -3,18 +3,18 @@
 import json
 import os
 import sqlite3
-import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.faults.contenders import CONTENDERS, DAY, LISTING, ROOT, controlled_command
+from tests.faults.contenders import CONTENDERS, DAY, LISTING
 from tests.faults.torture_run import MARKED
 from tests.support.cli import Newsletter
 from tests.support.databases import empty_store
 from tests.support.inbox import open_inbox
+from tests.support.processes import CONTROLS, run_command
 
 READERS = 3
 LINES = 2
@@ -41,16 +41,10 @@ def run_and_resume(folder: Path, controls: Mapping[str, object], url: str | None
         source = {"kind": "huggingface", "path": str(LISTING)}
         newsletter.configure(smtp=smtp, sources=[source], store=store)
         newsletter.subscribe(*({"email": f"reader{n}@example.org"} for n in range(READERS)))
-        done = subprocess.run(  # noqa: S603 - our own command
-            controlled_command(controls, "send", "--date", DAY, "--yes"),
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
+        environment = {**os.environ, CONTROLS: json.dumps(controls)}
+        done = run_command(["send", "--date", DAY, "--yes"], folder, environment)
         assert done.returncode in {0, 1 if controls["lost"] == "full" else -9}, done.stderr
-        assert b"Traceback" not in done.stderr
+        assert "Traceback" not in done.stderr
         received = Counter(arrival.recipient for arrival in inbox.arrivals)
         assert max(received.values(), default=1) == 1
         check_integrity(folder)

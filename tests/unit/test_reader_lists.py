@@ -66,7 +66,7 @@ RULES = (
 ).filter(is_rule)
 
 
-@settings(deadline=None)
+@settings(max_examples=40)
 @given(TEXTS, st.lists(RULES, max_size=3), st.lists(st.sampled_from(TOPICS), unique=True))
 def test_any_reader_reads_back_the_same(name: str, rules: list[str], topics: list[str]) -> None:
     wants = Filter(topics=tuple(topics), include=tuple(map(parse_rule, rules)))
@@ -79,7 +79,7 @@ def test_any_reader_reads_back_the_same(name: str, rules: list[str], topics: lis
         assert not cell.startswith(FORMULA), "Excel may end a cell at a semicolon"
 
 
-@settings(deadline=None)
+@settings(max_examples=40)
 @given(TEXTS, st.lists(RULES, max_size=3))
 def test_any_reader_reads_back_from_yaml(name: str, rules: list[str]) -> None:
     wants = Filter(include=tuple(map(parse_rule, rules)))
