@@ -1,9 +1,9 @@
 """Words as meanings compare them: plain lower-case letters, without their endings."""
 
 import re
-from functools import lru_cache
 
 from newsletter.text import spell_letters
+from newsletter.text.kept import kept
 
 _COMMON = """
 a about above after again all am an and any anything are as at be because been before being below
@@ -59,7 +59,7 @@ def telling_stems(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(stem(w) for w in _WORD.findall(text) if w not in COMMON))
 
 
-@lru_cache(maxsize=32_768)
+@kept(32_768)
 def stem(word: str) -> str:
     """The word without its ending: ``routing`` and ``routed`` become ``rout``.
 

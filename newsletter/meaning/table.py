@@ -98,7 +98,7 @@ class VectorTable:
             for each in {stem(short), *self._words_of[short]}:
                 self._acronyms_by_stem[each].append((short, " ".join(long)))
         find_rows = partial(rows_of_pieces, vectors.rows, longest_piece(vectors.rows))
-        self._rows = lru_cache(maxsize=32_768)(find_rows)
+        self._rows = lru_cache(maxsize=8192)(find_rows)
 
     @classmethod
     def load(cls, data: bytes) -> "VectorTable":

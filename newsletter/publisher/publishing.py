@@ -41,6 +41,7 @@ from newsletter.publisher.mailing import IssueMailer
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.reporting import is_in
 from newsletter.readers.due import is_due
+from newsletter.text.kept import forget_texts
 
 NOTHING_NEW, NO_SOURCE = "no new papers", "no source answered"
 
@@ -151,6 +152,7 @@ def freeze(
     left = free_readers(publisher, day, [r for r in readers if r not in faulty])
     if left:  # a letter of another issue was decided meanwhile: within a transaction none can be
         publisher.store.freeze(wave, plan(left))
+    forget_texts()
     return True
 
 

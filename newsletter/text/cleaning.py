@@ -5,8 +5,9 @@
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+from newsletter.text.kept import kept
 
 MAX_MARKS = 30
 """Combining marks in a row: the limit of Unicode's Stream-Safe Text Format (UAX #15, 12.4).
@@ -46,7 +47,7 @@ def clean(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", printable).split())
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def fold(text: str) -> str:
     """The text for comparing: without case and accents, with plain hyphens and quotes."""
     if text.isascii():
@@ -78,7 +79,7 @@ _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 _SAFE = "%/:?#[]@!$&'()*+,;=-._~|"
 
 
-@lru_cache(maxsize=2048)
+@kept(2048)
 def http_url(value: str | None) -> str | None:
     """An absolute http or https address as a link (RFC 3986), or None if it cannot be one.
 

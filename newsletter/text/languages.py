@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from functools import lru_cache
+
+from newsletter.text.kept import kept
 
 _SCRIPTS = (
     ("ja", re.compile("[\u3041-\u30ff]")),  # kana; Japanese also has Han, so it comes before zh
@@ -20,7 +21,7 @@ _SCRIPTS = (
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def language(text: str) -> str:
     """The language of a text as a BCP 47 tag; empty for text that is mostly Latin.
 
@@ -38,7 +39,7 @@ def language(text: str) -> str:
 _LAST_LATIN = 0x24F  # the end of the block Latin Extended-B
 
 
-@lru_cache(maxsize=512)
+@kept(512)
 def direction(text: str) -> str:
     """``rtl`` or ``ltr``: the direction of the first letter that has one (UAX #9, P2 and P3)."""
     if text.isascii():

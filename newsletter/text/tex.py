@@ -12,7 +12,6 @@ dashes, links and footnotes. Citations and references are dropped; of a macro th
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import lru_cache
 
 from newsletter.text.formulas import (
     ACCENTS,
@@ -23,6 +22,7 @@ from newsletter.text.formulas import (
     formula,
     spoken,
 )
+from newsletter.text.kept import kept
 from newsletter.text.markup import plain_markdown
 
 _MARKS = ("\\", "$", "{", "~", "`", "''", "--", "times", "^", "x201")
@@ -120,7 +120,7 @@ _CITED = re.compile(
 )  # what a citation leaves behind, as in "the benchmark of, on a synthetic"
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def tex_to_unicode(text: str) -> str:
     """The text with its TeX and Markdown as plain text; a text without them as it is."""
     return plain_markdown(_without_tex(text))

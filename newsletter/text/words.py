@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import lru_cache, partial
 from itertools import islice
 
+from newsletter.text.kept import kept
 from newsletter.text.plurals import ENDING_IN_S, singular
 
 MAX_PHRASES = 24  # spellings of one rule's phrase that are looked for
@@ -93,7 +94,7 @@ def fold_letters(text: str) -> str:
     return unicodedata.normalize("NFKC", text).translate(_LETTERS)
 
 
-@lru_cache(maxsize=4096)
+@kept(4096)
 def literal_text(text: str) -> str:
     """The text as a quoted rule compares it: every letter and sign, whatever case and accents.
 
@@ -103,7 +104,7 @@ def literal_text(text: str) -> str:
     return _HYPHENS.sub("-", " ".join(plain.split()))
 
 
-@lru_cache(maxsize=4096)
+@kept(4096)
 def word_text(text: str) -> str:
     """The text as words for comparing: `` chain of thought `` for ``Chains-of-Thought``."""
     text = spell_letters(text)
@@ -122,7 +123,7 @@ def _greek_name(letter: re.Match[str]) -> str:
     return f" {name[-1].lower().replace('lamda', 'lambda')} "
 
 
-@lru_cache(maxsize=32_768)
+@kept(32_768)
 def _fold_token(token: str) -> str:
     """The words of what stands between two spaces; empty for a dash or a quote."""
     if token.isalpha():
@@ -242,7 +243,7 @@ def _apart(word: str) -> tuple[str, ...]:
     return ()
 
 
-@lru_cache(maxsize=4096)
+@kept(4096)
 def find_written(text: str, wanted: tuple[str, ...]) -> str:
     """The first passage of a text that one of these phrases finds; empty if there is none."""
     words = [match.span() for match in _PIECE.finditer(text)]
@@ -268,7 +269,7 @@ def _beginnings(wanted: tuple[str, ...]) -> frozenset[str]:
 # -- authors -------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=16_384)
+@kept(16_384)
 def name_text(name: str) -> str:
     """An author's name for comparing, once for each way to write it, with a line for each.
 
