@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from newsletter.letter.views import paper_view
 from newsletter.model import OTHER, Field, Paper, PublishedIssue, Reader
 from newsletter.papers.searching import SearchResult
-from newsletter.text import tex_to_unicode
+from newsletter.text import clean, tex_to_unicode
 from newsletter.web.context import PageContext, client_of, token_of
 from newsletter.web.feeds import (
     FORMATS,
@@ -168,7 +168,7 @@ class ArchivePages:
 
     def search(self, request: Request) -> Response:
         """The papers that a search finds, in plain words or by rules, with its reasons."""
-        typed, search = request.query_params.get("q", "").strip(), self.context.archive_search
+        typed, search = clean(request.query_params.get("q", "")), self.context.archive_search
         words = typed[:MAX_QUERY]
         result = self._searched(request, words) if words else SearchResult(())
         plain, signs = _FILTER_SIGNS.subn("", words)

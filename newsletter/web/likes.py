@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from newsletter.model import Like, Paper, Reader
 from newsletter.web.context import PageContext, token_of
-from newsletter.web.forms import Form
+from newsletter.web.forms import Form, number_of
 from newsletter.web.page_cache import PaperEntry, paper_entry
 
 
@@ -75,11 +75,11 @@ class LikePages:
             HTTPException: it is not, or that email is no longer kept.
         """
         reader, day = self.context.verify_link(request, "edition")
-        store, number = self.context.publisher.store, request.path_params["number"]
+        store, number = self.context.publisher.store, number_of(request.path_params["number"])
         found = store.edition_page(date.fromisoformat(day), reader.subscriber.email)
         if found is None and self.context.page_cache.was_removed(date.fromisoformat(day)):
             raise HTTPException(410, "We no longer keep your email of that day.")
-        papers = store.papers_by_number([number]) if found and number in found[2] else ()
+        papers = store.papers_by_number([number]) if number and found and number in found[2] else ()
         if not papers:
             raise HTTPException(404, "Your email of that day has no such paper.")
         return reader, papers[0]
@@ -88,9 +88,9 @@ class LikePages:
         """Remove one paper of the preferences' list, or all of them."""
         reader, _ = self.context.verify_link(request, "preferences")
         paper = form.one("paper")
-        if paper != "all" and not (paper.isascii() and paper.isdigit()):
+        number = number_of(paper)
+        if number is None and paper != "all":
             raise HTTPException(400, "This page has no such button.")
-        number = None if paper == "all" else int(paper)
         self.context.publisher.store.forget_likes(reader.id, number)
         return self.context.templates.redirect(f"/preferences/{token_of(request)}#likes")
 

@@ -16,7 +16,7 @@ from newsletter.model.zones import load_zone
 from newsletter.papers.topics import bit_indexes
 from newsletter.ports import Matcher
 from newsletter.publisher.previewing import MatchedDay
-from newsletter.text import tex_to_unicode
+from newsletter.text import clean, tex_to_unicode
 from newsletter.web.context import PageContext, client_of, short_date
 from newsletter.web.forms import WISHES, Form, rule_notes
 
@@ -152,7 +152,7 @@ def _surest_first(hits: Iterable[_Hit]) -> list[_Hit]:
 
 def _shown(hit: _Hit, matcher: Matcher) -> FoundPaper:
     because = matcher.evidence(hit.items, hit.place, hit.wish)
-    return FoundPaper(tex_to_unicode(hit.items[hit.place].title), because, hit.day)
+    return FoundPaper(clean(tex_to_unicode(hit.items[hit.place].title)), because, hit.day)
 
 
 def _in_words(first: date, days: int, today: date) -> str:

@@ -82,6 +82,7 @@ def test_link_of_another_reader_paper_or_time_is_refused(app: Website) -> None:
         (forged, 403),
         (f"/edition/{token}/99", 404),
         (f"/edition/{token}/x", 404),
+        (f"/edition/{token}/{'9' * 5000}", 404),
         (f"{app.path('preferences')}/{number}".replace("preferences", "edition"), 403),
         (app.path("edition", "1/2026-01-02") + f"/{number}", 404),
     ):
@@ -112,7 +113,8 @@ def test_preferences_list_remove_and_export_likes(app: Website) -> None:
     assert "Vision anew" not in app.post(f"{preferences}/likes", {"paper": "1"}).text
     assert said(app) == [(2, False)]
     assert "Papers you rated" not in app.post(f"{preferences}/likes", {"paper": "all"}).text
-    assert app.post(f"{preferences}/likes", {"paper": "0x1"}).status == 400
+    for wrong in ("0x1", "9" * 5000, ""):
+        assert app.post(f"{preferences}/likes", {"paper": wrong}).status == 400
 
 
 @pytest.mark.slow
