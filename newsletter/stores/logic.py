@@ -264,6 +264,8 @@ def why_blocked(events: Sequence[tuple[MailEventKind, date, str]]) -> str:
 
 def storable(text: str) -> str:
     """Text that every database accepts: without NUL and without half a surrogate pair."""
+    if text.isascii() and "\0" not in text:  # nearly every reply, and quickly seen
+        return text
     return (
         text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
     )

@@ -140,6 +140,9 @@ def parse_settlement(line: Line) -> tuple[Settlement, bool]:
     return settlement, line["marked"]
 
 
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def append(path: Path, lines: Iterable[Line], *, sync: bool = False) -> None:
     """Append lines to a file, each with one system call.
 
@@ -151,7 +154,7 @@ def append(path: Path, lines: Iterable[Line], *, sync: bool = False) -> None:
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         for line in lines:
-            text = f"\n{json.dumps(line, separators=(',', ':'))}".encode()
+            text = f"\n{_to_json(line)}".encode()
             if os.write(file, text) < len(text):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if sync:

@@ -294,8 +294,11 @@ class SendJournal:
             StoreError: they cannot be written.
         """
         try:
-            self.create()
-            append(path, lines, sync=sync)
+            try:
+                append(path, lines, sync=sync)
+            except FileNotFoundError:
+                self.create()
+                append(path, lines, sync=sync)
         except OSError as error:
             raise StoreError(
                 f"{path}: sent emails cannot be recorded: {error.strerror}. Make room, or give "

@@ -25,6 +25,7 @@ from newsletter.model.states import NOT_BUILT
 from newsletter.model.windows import RETRY_PERIOD, RETRY_WAITS
 from newsletter.stores.logic import claim_token, run_of
 from newsletter.stores.sql import schema
+from newsletter.stores.sql.column_types import UtcDateTime, utc_text
 from newsletter.stores.sql.deliveries import (
     DELIVERIES,
     KeptOutcomes,
@@ -35,12 +36,21 @@ from newsletter.stores.sql.deliveries import (
 )
 from newsletter.stores.sql.editions import SETTINGS, STORED, EditionQueries
 from newsletter.stores.sql.packed_editions import StoredEdition
+from newsletter.stores.sql.statements import Driver, json_rows, run
 
 _log = logging.getLogger(__name__)
 
 ISSUES, WAVES = schema.issues.c, schema.waves.c
 _HOLDING = sorted(IN_DOUBT & OPEN)
 _EXPIRING = sorted(set(FREE) - IN_DOUBT)
+
+
+class _FoundIssue(NamedTuple):
+    """An issue, and whether any of its deliveries may have to change before the next claim."""
+
+    id: int
+    state: str
+    is_due: bool
 
 
 class FreeDelivery(NamedTuple):
@@ -71,16 +81,17 @@ class ClaimQueries(EditionQueries, KeptOutcomes):
         self._record_kept(now)
         boot = self._database.boot
         with self._database.writing() as connection:
-            query = sa.select(ISSUES.id, ISSUES.state).where(ISSUES.day == day)
-            issue = connection.execute(query).one_or_none()
+            issue = _look_at(connection, day, now)
             if issue is None:
                 return ()
-            _end_leases(connection, issue.id, now, boot)
-            if not resend:
-                _hold_doubts(connection, issue.id, now)
+            if issue.is_due:
+                _end_leases(connection, issue.id, now, boot)
+                if not resend:
+                    _hold_doubts(connection, issue.id, now)
             if issue.state not in OPEN_ISSUE:
                 return ()
-            _expire(connection, issue.id, now)
+            if issue.is_due:
+                _expire(connection, issue.id, now)
             rows = _free(connection, issue.id, limit, now, _of_readers(readers))
             if rows:
                 _store_claim(connection, issue.id, rows, token, now=now, lease=lease, boot=boot)
@@ -142,6 +153,35 @@ class ClaimQueries(EditionQueries, KeptOutcomes):
                 DELIVERIES.lease_until < until,
             )
             update_deliveries(connection, issue, theirs, lease_until=until)
+
+
+def _look_at(connection: sa.Connection, day: date, now: datetime) -> _FoundIssue | None:
+    """The day's issue.
+
+    One statement, which mostly saves those of :func:`_end_leases` and :func:`_expire`.
+    """
+    driver = Driver.of(connection)
+    rows = [(day.isoformat(), utc_text(now, driver.dialect))]
+    found = run(driver, _select_issue, rows).fetchone()
+    return found and _FoundIssue(*found)
+
+
+def _select_issue(dialect: sa.Dialect) -> sa.Select[tuple[int, str, bool]]:
+    row = json_rows(dialect, day=sa.Date, now=UtcDateTime).c
+    others = schema.waves.alias().c
+
+    def has(state: str, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+        theirs = (DELIVERIES.issue == ISSUES.id) & (DELIVERIES.state == state)
+        return sa.exists().where(theirs, *conditions)
+
+    # A term for each state, because for several at once SQLite would read the whole issue.
+    is_over = [has(state, DELIVERIES.lease_until <= row.now) for state in sorted(LEASED)]
+    may_end = map(has, ("unknown", "deferred"))
+    has_later = sa.exists().where(
+        WAVES.issue == ISSUES.id, others.issue != ISSUES.id, others.id > WAVES.id
+    )
+    is_due = sa.or_(*is_over, *may_end, has_later)
+    return sa.select(ISSUES.id, ISSUES.state, is_due).where(ISSUES.day == row.day)
 
 
 def _is_leased(day: date) -> sa.ColumnElement[bool]:

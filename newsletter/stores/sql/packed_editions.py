@@ -10,8 +10,9 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import accumulate, chain
-from typing import Any, NamedTuple
+from itertools import accumulate, chain, filterfalse, repeat
+from operator import mod
+from typing import Any, NamedTuple, cast
 
 from newsletter.issue.composing import quotes_own_rule, split_evidence
 from newsletter.model import Edition, Recipient, Section
@@ -20,6 +21,11 @@ _HEAD = 4
 """Numbers that describe a section: its name; twice the papers it has no room for, plus one if it
 leads; its cards; its rows. Earlier versions stored no papers without room."""
 
+
+_DECODER = json.JSONDecoder()
+
+_CHOSEN = frozenset({"name", "summary", "cadence", "day"})
+"""The settings of a reader that their letter depends on, besides address and topics."""
 
 OwnReason = str | list[Any]
 """A reason that quotes a rule of the reader's own; or the place of one, and what to add to it: the
@@ -151,15 +157,14 @@ class WaveWords:
         at += 3 + corrections
         total = sum(heads[2::_HEAD]) + sum(heads[3::_HEAD])
         end = at + total + more + waiting
-        places = [step % self.papers for step in accumulate(numbers[at:end])]
+        places = tuple(map(mod, accumulate(numbers[at:end]), repeat(self.papers)))
         tail = numbers[end:]
-        others = dict(zip(tail[::2], tail[1::2], strict=True)) if heads else {}
-        named = tuple(places[total + more :])
+        named, again = places[total + more :], unpack_places(row.again)
         return Edition(
             to=recipient(row.reader, row.settings),
-            sections=self._sections(heads, places[:total], others, _read_own(row.own)),
-            more=tuple(places[total : total + more]),
-            short=tuple(p for p in unpack_places(row.again) if p not in named),
+            sections=self._sections(heads, places, tail, row.own) if heads else (),
+            more=places[total : total + more],
+            short=tuple(filterfalse(set(named).__contains__, again)) if named else tuple(again),
             waiting=named,
             left_out=row.left_out - waiting,
             corrections=tuple(numbers[at - corrections : at]),
@@ -167,27 +172,25 @@ class WaveWords:
         )
 
     def _sections(
-        self,
-        heads: Sequence[int],
-        places: Sequence[int],
-        others: Mapping[int, int],
-        own: Sequence[str],
+        self, heads: Sequence[int], places: tuple[int, ...], others: Sequence[int], own: str | None
     ) -> tuple[Section, ...]:
-        sections, start = [], 0
-        for at in range(0, len(heads), _HEAD):
-            name, kind, cards, rows = heads[at : at + _HEAD]
-            end, usual = start + cards + rows, self._reasons(name)
-            papers = tuple(places[start:end])
-            differ = [at for at in others if start <= at < end]
-            if differ:
-                usual = dict(usual)  # a paper stands only once under a heading
-                words = (own, self.words)
-                for place in differ:
-                    reason = others[place]
-                    usual[places[place]] = words[not reason % 2][reason // 2]
-            because = tuple(map(usual.__getitem__, papers))
-            parts = (papers[:cards], papers[cards:], because, bool(kind % 2), kind // 2)
-            sections.append(Section(self.words[name], *parts))
+        """The sections with these heads; ``others`` has unusual reasons after their index."""
+        described = list(zip(*[iter(heads)] * _HEAD, strict=True))
+        because, start, sections = list[str | None](), 0, []
+        for name, _, cards, rows in described:
+            end = start + cards + rows
+            because += map(self._reasons(name).get, places[start:end])
+            start = end
+        words = (self.words, _read_own(own))
+        for at, reason in zip(others[::2], others[1::2], strict=True):
+            because[at] = words[reason % 2][reason // 2]
+        if None in because:
+            raise LookupError("a paper has no reason")
+        reasons, start = cast("tuple[str, ...]", tuple(because)), 0
+        for name, kind, cards, rows in described:
+            rest, end = start + cards, start + cards + rows
+            parts = (places[start:rest], places[rest:end], reasons[start:end])
+            sections.append(Section(self.words[name], *parts, kind % 2 == 1, kind // 2))
             start = end
         return tuple(sections)
 
@@ -217,15 +220,22 @@ def _add(entry: OwnReason, own: list[OwnReason]) -> int:
     return own.index(entry)
 
 
+def _parse(text: str) -> Any:  # noqa: ANN401 - JSON
+    """JSON as we wrote it, without white space around it, which ``json.loads`` looks for."""
+    return _DECODER.raw_decode(text)[0]
+
+
 def _read_own(stored: str | None) -> Sequence[str]:
     """The reasons in an edition's column of them."""
-    own = json.loads(stored or "[]")
+    if stored is None:
+        return ()
+    own = _parse(stored)
     return [each if isinstance(each, str) else own[each[0]] + each[1] for each in own]
 
 
 def recipient(reader: int, settings: str | None) -> Recipient:
     """The recipient of a letter, from the reader's stored settings."""
-    plain = json.loads(settings or "{}")
-    known = {name: plain[name] for name in ("name", "summary", "cadence", "day") if name in plain}
+    plain = _parse(settings or "{}")
     topics = tuple(plain.get("filter", {}).get("topics", ()))
-    return Recipient(reader, plain["email"], **known, topics=topics)
+    known = {name: plain[name] for name in _CHOSEN & plain.keys()}
+    return Recipient(reader, plain["email"], topics=topics, **known)
