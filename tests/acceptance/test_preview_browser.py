@@ -115,7 +115,8 @@ def _containing(text: str) -> re.Pattern[str]:
     return re.compile(re.escape(text))
 
 
-@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_letter_is_shown_in_either_color_scheme(
     browser: Browser, preview: PreviewServer, scheme: Literal["light", "dark"]
 ) -> None:

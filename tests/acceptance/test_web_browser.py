@@ -95,10 +95,8 @@ def leave(app: Website, page: Page, one_click: bool) -> None:  # noqa: FBT001 - 
     expect(page.get_by_role("button", name="Confirm subscription")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("javascript", "one_click"),
-    [pytest.param(True, True, marks=pytest.mark.slow), (False, False)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("javascript", "one_click"), [(True, True), (False, False)])
 def test_join_choose_read_and_leave(
     app: Website,
     browser: Browser,

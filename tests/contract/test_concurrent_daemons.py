@@ -108,15 +108,7 @@ async def two_at_once(folder: Path, store: str, *, killed: bool) -> None:
     assert {email for email, count in recorder.by_recipient.items() if count > 1} <= doubtful
 
 
-@pytest.mark.parametrize(
-    "url", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
-)
-@pytest.mark.parametrize(
-    "killed",
-    [
-        pytest.param(False, marks=pytest.mark.slow, id="both end"),
-        pytest.param(True, id="one killed"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [False, True], ids=["both end", "one killed"])
 def test_two_senders_share_an_issue(tmp_path: Path, url: str, *, killed: bool) -> None:
     asyncio.run(two_at_once(tmp_path, url, killed=killed))

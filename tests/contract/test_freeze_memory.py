@@ -33,9 +33,7 @@ def newcomers(first: int, last: int) -> list[Subscriber]:
     ]
 
 
-@pytest.mark.parametrize(
-    "url", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
-)
+@pytest.mark.slow
 def test_freeze_memory_grows_by_bytes_per_reader(url: str, tmp_path: Path) -> None:
     journal = SendJournal(tmp_path / "journal", lambda email: (email[::-1],))
     store, clock = open_journaled_store(url, journal), ManualClock()

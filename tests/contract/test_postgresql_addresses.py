@@ -82,6 +82,7 @@ def test_wrong_address_is_refused_in_words(url: str, message: str) -> None:
 # -- PgBouncer -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", ["", "?prepare_threshold=0", "?prepare_threshold=5"])
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_store_behind_pgbouncer_works(empty_postgres: str, mode: PoolMode, parameters: str) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import cache
 from typing import get_args
 
 from starlette.applications import Starlette
@@ -192,14 +193,14 @@ def build_api(context: PageContext) -> Starlette:
         # The error may name the database, which is nobody's business.
         return ApiError(503, "The store is away. Try again later.").answer
 
-    publication = context.reader_service.publication
-    text = json.dumps(
-        describe(OPERATIONS, publication.name, f"{(publication.url or '').rstrip('/')}{ROOT}"),
-        ensure_ascii=False,
-    )
+    @cache
+    def described() -> str:  # when it is asked for first: it takes longer than all the pages
+        publication = context.reader_service.publication
+        url = f"{(publication.url or '').rstrip('/')}{ROOT}"
+        return json.dumps(describe(OPERATIONS, publication.name, url), ensure_ascii=False)
 
     async def description(_request: Request) -> Response:
-        return Response(text, media_type="application/json")
+        return Response(described(), media_type="application/json")
 
     routes = [*Api(context).routes(), Route(f"{ROOT}/openapi.json", description)]
     app = Starlette(
