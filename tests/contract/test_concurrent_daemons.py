@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.app.clock import SystemClock
-from tests.faults.contenders import CONTENDERS, ROOT, Words
+from tests.faults.contenders import CONTENDERS, Call
 from tests.faults.recorder import Phase, Recorder, pause, recording
 from tests.faults.torture_run import Plan
 from tests.support.cli import Newsletter
@@ -25,6 +24,7 @@ from tests.support.daemons import (
 )
 from tests.support.http_servers import daily_papers, serve
 from tests.support.inbox import open_inbox
+from tests.support.processes import AwaitedCommand
 
 FULL = os.environ.get("NEWSLETTER_TESTS") == "full"
 
@@ -56,16 +56,13 @@ PLAN = Plan(kills=1, letters=300, connections=2)
 """More letters than one sender claims at once, so that both senders get some."""
 
 
-async def command(folder: Path, words: Words) -> Process:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return await asyncio.create_subprocess_exec(
-        *words, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE
-    )
+def start(folder: Path, call: Call) -> AwaitedCommand:
+    return AwaitedCommand(call.words, folder, call.controls)
 
 
-async def succeeded(process: Process) -> None:
-    _, errors = await asyncio.wait_for(process.communicate(), 60)
-    assert (process.returncode, errors) == (0, b"")
+async def succeeded(process: AwaitedCommand) -> None:
+    _, errors = await process.communicate()
+    assert (process.returncode, errors) == (0, "")
 
 
 async def until_true(condition: Callable[[], bool]) -> None:
@@ -86,19 +83,19 @@ async def two_at_once(folder: Path, store: str, *, killed: bool) -> None:
 
     recorder = Recorder(go_deaf)
     async with recording(recorder):
-        for words in NEWSLETTER.prepare(folder, recorder.port, PLAN, store):
-            await succeeded(await command(folder, words))
-        first = await command(folder, NEWSLETTER.send_command(None))
+        for call in NEWSLETTER.prepare(folder, recorder.port, PLAN, store):
+            await succeeded(start(folder, call))
+        first = start(folder, NEWSLETTER.send_command(None))
         await until_true(lambda: recorder.sessions == PLAN.connections)
-        second = await command(folder, NEWSLETTER.send_command(None))
+        second = start(folder, NEWSLETTER.send_command(None))
         await until_true(lambda: recorder.sessions == PLAN.connections + 1)
         if killed:
-            first.kill()
+            first.command.process.kill()
             await first.communicate()
         recorder.on_phase = lambda _phase, _count: None
         recorder.listening.set()
         await succeeded(second)
-        await succeeded(await command(folder, NEWSLETTER.send_command(None)) if killed else first)
+        await succeeded(start(folder, NEWSLETTER.send_command(None)) if killed else first)
     ledger = NEWSLETTER.ledger(store)
     assert not NEWSLETTER.broken(store)
     assert Counter(state for state, _ in ledger.values()) == {"accepted": PLAN.letters}

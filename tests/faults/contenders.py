@@ -19,8 +19,23 @@ ROOT = Path(__file__).parents[2]
 DAY = "2026-08-12"
 LISTING = ROOT / "newsletter" / "data" / "demo" / "listing.json"
 
-Words = list[str]
-"""A command line."""
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The words of a command, with controls of :mod:`tests.faults.command` if there are any."""
+
+    words: tuple[str, ...]
+    controls: Mapping[str, Any] | None = None
+    module: str = "newsletter"
+
+    @property
+    def line(self) -> list[str]:
+        """The command line that runs it."""
+        if self.controls is None:
+            return [sys.executable, "-m", self.module, *self.words]
+        controls = json.dumps(self.controls)
+        return [sys.executable, "-m", "tests.faults.command", controls, *self.words]
+
 
 LedgerEntry = tuple[str, int]
 """The state of a letter, and how often it was in doubt."""
@@ -45,10 +60,10 @@ class Contender(Protocol):
     def name(self) -> str:
         """The heading of its column."""
 
-    def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Words]:
+    def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Call]:
         """Write its files and return the commands to run before the torture."""
 
-    def send_command(self, controls: Mapping[str, Any] | None) -> Words:
+    def send_command(self, controls: Mapping[str, Any] | None) -> Call:
         """The command that sends the rest, under these controls if there are any."""
 
     def is_done(self, output: bytes) -> bool:
@@ -60,7 +75,7 @@ class Contender(Protocol):
     def broken(self, store: str) -> set[str]:
         """The broken invariants of its record, in words."""
 
-    def report_command(self) -> Words | None:
+    def report_command(self) -> Call | None:
         """The command that names the readers in doubt; None if there is none."""
 
     def unserved(self, output: bytes) -> set[str]:
@@ -73,7 +88,7 @@ class Newsletter:
 
     name: str = "newsletter"
 
-    def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Words]:
+    def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Call]:
         """Write a newsletter with the demo's listing and one reader per letter."""
         smtp = {"host": "127.0.0.1", "port": port, "security": "none"}
         settings = {
@@ -89,12 +104,11 @@ class Newsletter:
         (folder / "subscribers.yaml").write_text("subscribers: []", encoding="utf-8")
         readers = "\n".join(f"reader{n}@example.org" for n in range(size.letters))
         (folder / "readers.csv").write_text(f"email\n{readers}\n", encoding="utf-8")
-        return [self._command("subscribers", "import", "readers.csv")]
+        return [Call(("subscribers", "import", "readers.csv"))]
 
-    def send_command(self, controls: Mapping[str, Any] | None) -> Words:
+    def send_command(self, controls: Mapping[str, Any] | None) -> Call:
         """The command ``newsletter send``, as cron would run it."""
-        words = ["send", "--date", DAY, "--yes", "--json"]
-        return self._command(*words) if controls is None else controlled_command(controls, *words)
+        return Call(("send", "--date", DAY, "--yes", "--json"), controls)
 
     def is_done(self, output: bytes) -> bool:
         """True once the issue is done."""
@@ -121,16 +135,13 @@ class Newsletter:
             proofs = opened.audit(day).proofs
         return {f"{proof.id}: {row}" for proof in proofs for row in proof.rows}
 
-    def report_command(self) -> Words | None:
+    def report_command(self) -> Call | None:
         """The command ``newsletter status``."""
-        return self._command("status", DAY, "--json")
+        return Call(("status", DAY, "--json"))
 
     def unserved(self, output: bytes) -> set[str]:
         """The readers in the output of ``newsletter status``."""
         return {reader["email"] for reader in json.loads(output)["readers"]}
-
-    def _command(self, *words: str) -> Words:
-        return [sys.executable, "-m", "newsletter", *words]
 
 
 @dataclass
@@ -139,17 +150,17 @@ class Baseline:
 
     name: str
 
-    def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Words]:
+    def prepare(self, folder: Path, port: int, size: Size, store: str) -> list[Call]:
         """Create its database of readers."""
         del store
         create_database(folder / "scheme.db", size.letters)
-        self._words = [self.name, "scheme.db", str(port), str(size.connections)]
+        self._words = (self.name, "scheme.db", str(port), str(size.connections))
         return []
 
-    def send_command(self, controls: Mapping[str, Any] | None) -> Words:
+    def send_command(self, controls: Mapping[str, Any] | None) -> Call:
         """The command that runs it."""
         del controls
-        return [sys.executable, "-m", "tests.faults.baselines", *self._words]
+        return Call(self._words, module="tests.faults.baselines")
 
     def is_done(self, output: bytes) -> bool:
         """Always true: it ends only when nothing is left."""
@@ -166,7 +177,7 @@ class Baseline:
         del store
         return set()
 
-    def report_command(self) -> Words | None:
+    def report_command(self) -> Call | None:
         """None: it cannot report."""
         return None
 
@@ -174,11 +185,6 @@ class Baseline:
         """Nobody."""
         del output
         return set()
-
-
-def controlled_command(controls: Mapping[str, Any], *words: str) -> Words:
-    """The newsletter's command under these controls of :mod:`tests.faults.command`."""
-    return [sys.executable, "-m", "tests.faults.command", json.dumps(controls), *words]
 
 
 CONTENDERS: dict[str, Contender] = {

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from asyncio.subprocess import PIPE
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from newsletter.stores.sql.engine import BUSY_SECONDS
-from tests.faults.contenders import CONTENDERS, ROOT
+from tests.faults.contenders import CONTENDERS, Call
 from tests.faults.databases import Kind, database
 from tests.faults.recorder import Phase, Recorder, recording
 from tests.faults.torture_run import MARKED, Plan
+from tests.support.processes import AwaitedCommand
 
 PLAN = Plan(kills=1, letters=60, connections=4)
 NEWSLETTER = CONTENDERS["newsletter"]
@@ -29,14 +29,11 @@ class Result:
     said: str
 
 
-async def run_command(folder: Path, *words: str) -> Result:
+async def run_call(folder: Path, call: Call) -> Result:
     """Run one of our commands until it ends."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    child = await asyncio.create_subprocess_exec(
-        *words, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE
-    )
-    _, said = await asyncio.wait_for(child.communicate(), 3 * BUSY_SECONDS)
-    return Result(child.returncode, said.decode())
+    child = AwaitedCommand(call.words, folder, call.controls)
+    _, said = await child.communicate()
+    return Result(child.returncode, said)
 
 
 async def send_with_locked_database(folder: Path, kind: Kind, seconds: float) -> Result:
@@ -54,9 +51,9 @@ async def send_with_locked_database(folder: Path, kind: Kind, seconds: float) ->
 
     async with recording(recorder := Recorder(tenth)):
         with database(kind, folder) as store:
-            for words in NEWSLETTER.prepare(folder, recorder.port, PLAN, store.url):
-                assert (await run_command(folder, *words)).code == 0
-            sending = asyncio.create_task(run_command(folder, *NEWSLETTER.send_command(None)))
+            for call in NEWSLETTER.prepare(folder, recorder.port, PLAN, store.url):
+                assert (await run_call(folder, call)).code == 0
+            sending = asyncio.create_task(run_call(folder, NEWSLETTER.send_command(None)))
             await reached.wait()
             go_on = partial(asyncio.get_running_loop().call_soon_threadsafe, recorder.listening.set)
             await asyncio.to_thread(store.lock, seconds, go_on)
@@ -64,7 +61,7 @@ async def send_with_locked_database(folder: Path, kind: Kind, seconds: float) ->
             ledger = NEWSLETTER.ledger(store.url)
             assert all(ledger[email][0] in MARKED for email in recorder.by_recipient)
             assert not NEWSLETTER.broken(store.url)
-            assert (await run_command(folder, *NEWSLETTER.send_command(None))).code == 0
+            assert (await run_call(folder, NEWSLETTER.send_command(None))).code == 0
             assert not NEWSLETTER.broken(store.url)
             doubts = {e for e, (_, doubts) in NEWSLETTER.ledger(store.url).items() if doubts}
     assert not doubts  # outcomes that could not be recorded were kept

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +12,9 @@ import pytest
 from newsletter.app.clock import SystemClock
 from tests.faults.axes import MARK_OVER
 from tests.faults.command import step_clock
-from tests.faults.contenders import CONTENDERS, ROOT, Words
+from tests.faults.contenders import CONTENDERS, Call
 from tests.faults.torture_run import Plan
+from tests.support.processes import AwaitedCommand
 from tests.support.smtp_servers import FaultyServer, faulty_server
 
 READERS = 3
@@ -23,25 +23,21 @@ STEP = 1 if os.environ.get("NEWSLETTER_TESTS") == "full" else 7
 NEWSLETTER = CONTENDERS["newsletter"]
 
 
-async def start(folder: Path, words: Words) -> Process:
+def start(folder: Path, call: Call) -> AwaitedCommand:
     """Start one of our commands in a folder."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return await asyncio.create_subprocess_exec(
-        *words, cwd=folder, env=environment, stdout=DEVNULL, stderr=PIPE
-    )
+    return AwaitedCommand(call.words, folder, call.controls)
 
 
-async def wait_for(process: Process) -> str:
-    """Wait until the process ends without a traceback; return what it wrote to standard error."""
-    _, said = await asyncio.wait_for(process.communicate(), 60)
-    assert b"Traceback" not in said, said.decode()
-    return said.decode()
+async def wait_for(process: AwaitedCommand) -> None:
+    """Wait until the process ends without a traceback."""
+    _, said = await process.communicate()
+    assert "Traceback" not in said, said
 
 
-async def becomes_suspended(process: Process) -> bool:
+async def becomes_suspended(process: AwaitedCommand) -> bool:
     """Wait until the process is suspended (True) or ends (False)."""
-    while process.returncode is None:
-        if process_state(process.pid) == "T":
+    while process.command.exit_code is None:
+        if process_state(process.command.pid) == "T":
             return True
         await SystemClock().sleep(0.02)
     return False
@@ -61,15 +57,15 @@ async def suspend_past_leases(
     """Suspend a sender, let another send all, continue the first; True if it was suspended."""
     store = f"sqlite:///{folder}/newsletter.db"
     plan = Plan(kills=1, letters=READERS, connections=1)
-    for words in NEWSLETTER.prepare(folder, server.port, plan, store):
-        await wait_for(await start(folder, words))
-    sender = await start(folder, NEWSLETTER.send_command(controls))
+    for call in NEWSLETTER.prepare(folder, server.port, plan, store):
+        await wait_for(start(folder, call))
+    sender = start(folder, NEWSLETTER.send_command(controls))
     if stopped := await becomes_suspended(sender):
         step_clock(folder, MARK_OVER)
-        rival = await start(folder, NEWSLETTER.send_command({}))
+        rival = start(folder, NEWSLETTER.send_command({}))
         await wait_for(rival)
         assert rival.returncode == 0
-        os.kill(sender.pid, signal.SIGCONT)
+        os.kill(sender.command.pid, signal.SIGCONT)
     await wait_for(sender)
     copies = Counter(one.recipient for one in server.received)
     assert len(copies) == READERS, controls

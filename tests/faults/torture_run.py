@@ -14,7 +14,7 @@ from pathlib import Path
 from newsletter.model import OPEN
 from tests.faults.axes import AXES, HOURS, SETTLING, Axis, Sender
 from tests.faults.command import step_clock
-from tests.faults.contenders import CONTENDERS, ROOT, Contender, LedgerEntry, Words
+from tests.faults.contenders import CONTENDERS, ROOT, Call, Contender, LedgerEntry
 from tests.faults.databases import Database, Kind, database
 from tests.faults.recorder import Phase, Recorder, pause, recording
 
@@ -158,8 +158,8 @@ class TortureRun:
         """Send, strike and send again until the issue is done."""
         async with recording(self.recorder):
             port = self.recorder.port
-            for words in self.contender.prepare(self.folder, port, self.plan, self.database.url):
-                await self._command(words)
+            for call in self.contender.prepare(self.folder, port, self.plan, self.database.url):
+                await self._command(call)
             for _ in range(3 * self.plan.kills + 50):
                 output = await self._send()
                 if output is not None and self.contender.is_done(output):
@@ -200,17 +200,17 @@ class TortureRun:
         _, error = await speaking
         self._check_exit(rival, error)
 
-    async def _command(self, words: Words) -> bytes | None:
+    async def _command(self, call: Call) -> bytes | None:
         """Run a command; return its output, or None if it was struck."""
-        self.child = await self._start(words)
+        self.child = await self._start(call)
         out, error = await self.child.communicate()
         self._check_exit(self.child, error)
         return out if self.child.returncode in EXPECTED_EXITS else None
 
-    async def _start(self, words: Words) -> Process:
+    async def _start(self, call: Call) -> Process:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return await asyncio.create_subprocess_exec(
-            *words, cwd=self.folder, env=environment, stdout=PIPE, stderr=PIPE
+            *call.line, cwd=self.folder, env=environment, stdout=PIPE, stderr=PIPE
         )
 
     def _check_exit(self, ended: Process, error: bytes) -> None:

@@ -3,6 +3,7 @@
 Importing takes most of the time of a short command, and one test runs several.
 """
 
+import asyncio
 import contextlib
 import json
 import multiprocessing
@@ -84,6 +85,32 @@ def running_command(
             process.kill()
             process.join()
             process.close()
+
+
+class AwaitedCommand:
+    """A running command for which an event loop waits; it is killed once nobody has it any more."""
+
+    def __init__(
+        self, words: Sequence[str], folder: Path, controls: Mapping[str, object] | None = None
+    ) -> None:
+        environment = {**os.environ}
+        if controls is not None:
+            environment[CONTROLS] = json.dumps(controls)
+        self._running = contextlib.ExitStack()
+        self.command = self._running.enter_context(running_command(words, folder, environment))
+        self.returncode: int | None = None
+
+    async def communicate(self) -> tuple[str, str]:
+        """Wait until it ends; return what it wrote to standard output and to standard error."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self.command.process.sentinel, ended.set)
+        try:
+            await asyncio.wait_for(ended.wait(), _PATIENCE)
+        finally:
+            loop.remove_reader(self.command.process.sentinel)
+        with self._running:
+            self.returncode = self.command.wait()
+            return self.command.out.read_text("utf-8"), self.command.stderr
 
 
 def run_command(
