@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 from newsletter.issue.composing import name_reason, quotes_own_rule
-from newsletter.model import BY_FILTER, OTHER, Edition
+from newsletter.model import BY_FILTER, BY_FILTER_BEFORE, OTHER, Edition
 from newsletter.text import short_title, shorten
 
 SUBJECT_WIDTH = 78  # characters of a subject (RFC 5322, 2.1.1: what a line should have at most)
@@ -81,10 +81,12 @@ def topic_counts(edition: Edition, known: Collection[str]) -> TopicCounts:
     They are in the reader's order, and then in that of ``known``, all topics of the issue. The
     papers that open the letter count for their topics.
     """
+    own = BY_FILTER_BEFORE if BY_FILTER_BEFORE in known else BY_FILTER
     counts: dict[str, int] = {}
     for section in edition.sections:
         if section.leads:
-            for name in map(_topic_of, section.because):
+            for topic in map(_topic_of, section.because):
+                name = own if topic == BY_FILTER else topic
                 counts[name] = counts.get(name, 0) + 1
         else:
             below = len(section.cards) + len(section.rows) + section.more

@@ -13,8 +13,10 @@ _WEEK = timedelta(weeks=1)
 
 OTHER = "Other"  # the section of papers that are in no topic
 
-BY_FILTER = "Your filters"
+BY_FILTER = "Your interests"
 """The section of papers that match a reader's own rules, outside the topics they follow."""
+
+BY_FILTER_BEFORE = "Your filters"  # the same in issues that an earlier version has frozen
 
 TOP = "Top three"
 """The section that opens a letter: its best papers, each with more of its abstract."""

@@ -3,14 +3,24 @@
 # ruff: noqa: RUF001 - characters that look alike are the subject here
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.letter.inbox import SUBJECT_WIDTH, name_papers, paper_names, preheader, topic_index
+from newsletter.letter.inbox import (
+    SUBJECT_WIDTH,
+    name_papers,
+    paper_names,
+    preheader,
+    topic_counts,
+    topic_index,
+)
+from newsletter.model import BY_FILTER, BY_FILTER_BEFORE, TOP
 from newsletter.text import handle, short_title
+from tests.support.letters import edition, section
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "payloads" / "hf_daily"
 ABOUT = "We say what the first paper of the letter did, and what came of it."
@@ -136,3 +146,11 @@ def test_recorded_listings_make_good_lines() -> None:
         assert len(line) <= SUBJECT_WIDTH
         assert named >= min(2, len(papers))
         assert 40 <= len(preheader(papers[named:], ABOUT)) <= 110
+
+
+def test_section_of_an_earlier_version_keeps_its_name() -> None:
+    """An issue that it froze has to be finished with the same bytes."""
+    opening = replace(section(TOP, 0, because="include “LoRA”"), leads=True)
+    for name in (BY_FILTER, BY_FILTER_BEFORE):
+        made = edition(opening, section(name, 1))
+        assert topic_counts(made, {TOP, name}) == (((name, 2),), ())

@@ -264,7 +264,7 @@ def test_index_counts_the_papers_of_each_topic() -> None:
     made_issue = issue(papers, "Vision", "Reasoning", "Speech")
     fragments, _ = render_issue(made_issue, SITE, tiny_templates())
     rendering = render_letter(fragments, made, links_to())
-    said = "Reasoning 4 · Vision 2 · Your filters 1 · Speech none today"
+    said = "Reasoning 4 · Vision 2 · Your interests 1 · Speech none today"
     assert f"<p>{said}</p>" in rendering.html.replace("\N{NO-BREAK SPACE}", " ")
     assert f"[p]{said}[/p]" in rendering.text
     alone = edition(section("Reasoning", 1), to=replace(ADA, topics=("Reasoning",)))
