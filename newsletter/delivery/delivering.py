@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime, timedelta
@@ -28,7 +28,7 @@ from newsletter.model import (
     Refused,
     Settlement,
 )
-from newsletter.model.windows import CLAIM_LEASE, DRAIN, MAX_MARK_AGE, RENEW_INTERVAL, RETRY_WAITS
+from newsletter.model.windows import CLAIM_LEASE, DRAIN, RENEW_INTERVAL, RETRY_WAITS
 from newsletter.ports import Clock, Ledger, RunLock, Transport
 
 _log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class DeliveryRun:
         self.store_wait = self.wait or StoreWait(self.clock, limit=timedelta())
         self.records = LedgerWriter(self.store, self.clock, self.store_wait)
         self.isolated = Isolated()  # one for all letters: this loop is hot
-        self.stopping = self.refused = self.welcome = False
+        self.stopping = self.refused = self.store_away = self.welcome = False
         self.batches = 0
         self.unanswered_claim = ""
         self.reported: datetime | None = None
@@ -184,26 +184,34 @@ class DeliveryRun:
             self.reported = now
             self.progress(self.store.counts(self.day))
 
-    async def _letters(self, claims: Iterable[Claim]) -> AsyncGenerator[Letter]:
-        """The letters of these claims and of all later ones, each built when it is asked for."""
+    async def _letters(self, claims: Iterable[Claim]) -> AsyncGenerator[Iterator[Letter]]:
+        """The letters of these claims and of all later ones, claim by claim."""
         waiting = deque(claims)
         try:
             while waiting:
                 stale = self.clock.now() + timedelta(seconds=CLAIM_LEASE / 2)
                 self.refused = False
-                while waiting and self._may_go_on and self.clock.now() < stale:
-                    try:
-                        letter = self._letter(waiting[0])
-                    except StoreAwayError:  # its wave has to be read first
-                        await self.store_wait.until_done(partial(self.store.counts, self.day))
-                        continue
-                    waiting.popleft()
-                    if letter is not None:
-                        yield letter
+                yield self._ready(waiting, stale)
+                while self.store_away:  # the wave of the next claim has to be read first
+                    await self.store_wait.until_done(partial(self.store.counts, self.day))
+                    self.store_away = False
+                    yield self._ready(waiting, stale)
                 self._give_back(waiting)
                 waiting.extend(await self._claim())
         finally:
             self._give_back(waiting)
+
+    def _ready(self, waiting: deque[Claim], stale: datetime) -> Iterator[Letter]:
+        """The letters of these claims, each built when it is asked for."""
+        while waiting and self._may_go_on and self.clock.now() < stale:
+            try:
+                letter = self._letter(waiting[0])
+            except StoreAwayError:
+                self.store_away = True
+                return
+            waiting.popleft()
+            if letter is not None:
+                yield letter
 
     @property
     def _may_go_on(self) -> bool:
@@ -232,18 +240,12 @@ class DeliveryRun:
         if self.stopping:
             self._record(letter.claim, NotSent("stopped before the final dot"))
             return False
-        requested = self.clock.now()
-        granted = await self.records.mark(letter)
-        if granted and self.clock.now() - requested > MAX_MARK_AGE:
-            self._record(letter.claim, NotSent("stopped between its mark and its dot"))
-            return False
-        if not granted:
+        if reason := await self.records.mark(letter):
             self.refused = True
-            # Void if the claim was lost. If the reader left, the next claim suppresses it.
-            await self._settle(letter, NotSent("not to be sent any more"))
-        return granted
+            self._settle(letter, NotSent(reason))
+        return not reason
 
-    async def _settle(self, letter: Letter, outcome: Outcome) -> None:
+    def _settle(self, letter: Letter, outcome: Outcome) -> None:
         self._record(letter.claim, self._soften(letter.claim, outcome))
 
     def _soften(self, claim: Claim, outcome: Outcome) -> Outcome:
@@ -253,7 +255,9 @@ class DeliveryRun:
         again. So is one that was refused in a round in which the server accepted none, unless the
         refusal names the mailbox: the server may refuse everybody.
         """
-        self.welcome = self.welcome or isinstance(outcome, Accepted)
+        if isinstance(outcome, Accepted):
+            self.welcome = True
+            return outcome
         if isinstance(outcome, Refused) and not self.welcome:
             # Our own refusals, and those that name the mailbox, are about this letter alone.
             if is_servers(outcome.reply) and not refuses_reader(outcome.reply):
@@ -303,14 +307,10 @@ async def send_unrecorded(
         TransportError: the server as a whole refuses us or is gone.
     """
 
-    async def stream() -> AsyncGenerator[Letter]:
-        for letter in letters:
-            yield letter
+    async def stream() -> AsyncGenerator[Iterator[Letter]]:
+        yield iter(letters)
 
     async def mark(_letter: Letter) -> bool:
         return True
 
-    async def settle(letter: Letter, outcome: Outcome) -> None:
-        settled(letter, outcome)
-
-    await transport.send(stream(), mark, settle)
+    await transport.send(stream(), mark, settled)

@@ -4,7 +4,16 @@ Each docstring is the contract of its implementations; ``tests/contract`` tests 
 the store, the transports and the matchers.
 """
 
-from newsletter.ports.adapters import Clock, Mark, Matcher, RunLock, Settle, Source, Transport
+from newsletter.ports.adapters import (
+    Clock,
+    Letters,
+    Mark,
+    Matcher,
+    RunLock,
+    Settle,
+    Source,
+    Transport,
+)
 from newsletter.ports.ledger import Acts, Broadcasts, Issues, Ledger, Operator, Pruning
 from newsletter.ports.mail_events import MailEvents
 from newsletter.ports.readers import ArchiveIndex, Likes, Pages, Papers, Readers
@@ -17,6 +26,7 @@ __all__ = [
     "Clock",
     "Issues",
     "Ledger",
+    "Letters",
     "Likes",
     "MailEvents",
     "Mark",

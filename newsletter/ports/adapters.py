@@ -1,6 +1,14 @@
 """Ports for time, listings, matching, run locks and letters."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from datetime import datetime
 from typing import Protocol
 
@@ -100,8 +108,11 @@ class Matcher(Protocol):
 Mark = Callable[[Letter], Awaitable[bool]]
 """Records that a letter may be delivered from now on. False: it must not be delivered."""
 
-Settle = Callable[[Letter, Outcome], Awaitable[None]]
+Settle = Callable[[Letter, Outcome], None]
 """Records the outcome of a letter. It does not raise."""
+
+Letters = AsyncIterator[Iterator[Letter]]
+"""A stream of letters, in batches whose letters are ready: only between batches it may wait."""
 
 
 class RunLock(Protocol):
@@ -122,16 +133,17 @@ class Transport(Protocol):
     tests each rule; add a new transport to the list ``RECEIVERS`` there.
     """
 
-    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+    async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
         """Send every letter of the stream.
 
         Each letter goes through the same steps: take it from the stream, prepare it, await
-        ``mark(letter)``, deliver it, await ``settle(letter, outcome)``.
+        ``mark(letter)``, deliver it, call ``settle(letter, outcome)``.
 
-        **Take.** Ask the stream for one letter at a time; never call ``anext`` while another call
-        waits. Take a letter when there is a way to send it, so that few are in hand at once: each
-        one taken waits under a lease. Letters that were not taken need nothing; the caller gives
-        them back. If the stream raises, finish the letters in hand and raise its error.
+        **Take.** Take one letter of the batch at a time, and ask for the next batch when it has
+        ended; never call ``anext`` while another call waits. Take a letter when there is a way to
+        send it, so that few are in hand at once: each one is built when it is taken, and waits
+        under a lease. Letters that were not taken need nothing; the caller gives them back. If the
+        stream or a batch raises, finish the letters in hand and raise its error.
 
         **Mark.** Call ``mark`` once for a letter, as late as possible, but before the receiver can
         have all of it: after a crash, a letter without a mark is sent again. If ``mark`` returns
@@ -167,7 +179,7 @@ class Transport(Protocol):
         ``NotSent`` or ``Unknown``, without waiting for the receiver, and let the
         ``CancelledError`` pass.
 
-        **Concurrency.** ``mark`` and ``settle`` may be awaited from several tasks at once. ``send``
+        **Concurrency.** ``mark`` may be awaited by several tasks at once. ``send``
         may be called while another ``send`` of the same transport runs, and again after one has
         failed.
 

@@ -1,7 +1,6 @@
 """Writes letters into a folder, one ``.eml`` file for each recipient, for a look at them."""
 
 import re
-from collections.abc import AsyncIterator
 from hashlib import blake2b
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from typing_extensions import override
 
 from newsletter.errors import TransportError
 from newsletter.model import RECEIPT, Accepted, Letter, NotSent, Outcome
-from newsletter.ports import Mark, Settle, Transport
+from newsletter.ports import Letters, Mark, Settle, Transport
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.@_+-]|(?<![A-Za-z0-9])\.|\.(?![A-Za-z0-9])")
 _MAX_NAME = 100
@@ -39,19 +38,23 @@ class FolderTransport(Transport):
         self.folder = folder
 
     @override
-    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
-        async for letter in letters:
-            outcome: Outcome | None = NotSent("not written")
-            try:
-                outcome = await self._write(letter, mark)
-            except OSError as error:
-                raise TransportError(
-                    f"{self.folder}: cannot write emails: {error.strerror or error}; "
-                    "choose a folder that can be written, with room on its disk"
-                ) from error
-            finally:
-                if outcome is not None:
-                    await settle(letter, outcome)
+    async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
+        async for batch in letters:
+            for letter in batch:
+                await self._send(letter, mark, settle)
+
+    async def _send(self, letter: Letter, mark: Mark, settle: Settle) -> None:
+        outcome: Outcome | None = NotSent("not written")
+        try:
+            outcome = await self._write(letter, mark)
+        except OSError as error:
+            raise TransportError(
+                f"{self.folder}: cannot write emails: {error.strerror or error}; "
+                "choose a folder that can be written, with room on its disk"
+            ) from error
+        finally:
+            if outcome is not None:
+                settle(letter, outcome)
 
     async def _write(self, letter: Letter, mark: Mark) -> Outcome | None:
         """Write one letter; None if its mark was refused."""

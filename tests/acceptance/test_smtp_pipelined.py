@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -265,10 +266,27 @@ def test_broken_connection_decides_nothing_for_unannounced_letters() -> None:
     assert server.connections == 2
 
 
+def test_sender_without_an_address_gives_letters_back() -> None:
+    one, two = letters(2)
+    nameless = replace(two, envelope=replace(two.envelope, sender="papers"))
+
+    async def scenario() -> None:
+        counter = DeliveryRecorder()
+        async with faulty_server({}, pipelining=True) as server:
+            settings = SmtpSettings(
+                host=server.host, port=server.port, security="none", connections=1
+            )
+            transport = SmtpTransport(settings, SkippingClock())
+            with pytest.raises(TransportError, match="the sender 'papers' is no address"):
+                await transport.send(counter.stream([one, nameless]), counter.mark, counter.settle)
+        assert type(counter.outcome("reader2@example.org")) is NotSent
+
+    asyncio.run(scenario())
+
+
 def test_failing_stream_waits_for_replies_under_way() -> None:
-    async def failing() -> AsyncIterator[Letter]:
-        for one in letters(2):
-            yield one
+    async def failing() -> AsyncIterator[Iterator[Letter]]:
+        yield iter(letters(2))
         raise StoreError("the disk is full")
 
     async def scenario() -> None:
@@ -335,9 +353,9 @@ def test_deferring_domain_gets_fewer_letters_at_once() -> None:
         ]
         settle = counter.settle
 
-        async def settled(one: Letter, outcome: Outcome) -> None:
+        def settled(one: Letter, outcome: Outcome) -> None:
             under_way[one.envelope.recipient.rpartition("@")[2]] -= 1
-            await settle(one, outcome)
+            settle(one, outcome)
 
         async with faulty_server({"dot": ["451 4.7.1 greylisted"] * 24}, pipelining=True) as server:
             settings = SmtpSettings(

@@ -1,7 +1,7 @@
 """The ledger of a note to all readers, on each kind of database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -14,14 +14,13 @@ from newsletter.model import (
     Broadcast,
     Counts,
     Deferred,
-    Letter,
     Outcome,
     Publication,
     Refused,
     Unknown,
 )
 from newsletter.model.windows import RETRY_PERIOD
-from newsletter.ports import Mark, Settle, Store
+from newsletter.ports import Letters, Mark, Settle, Store
 from newsletter.publisher.broadcasting import send_broadcast, send_due
 from newsletter.publisher.publisher import Publisher
 from newsletter.stores import open_store
@@ -101,9 +100,9 @@ def test_email_in_doubt_is_sent_once_more(store: Store, readers: Mapping[str, in
 class Killed(MemoryTransport):
     """A process that ends right after the mark, when the first email has left."""
 
-    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+    async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
         del settle
-        letter = await anext(letters)
+        letter = next(await anext(letters))
         await mark(letter)
         self.letters.append(letter)
         raise TransportError("killed")

@@ -222,9 +222,9 @@ def test_clock_step_during_sending_repeats_nothing(simulation: Simulation) -> No
 
     class Stepping(MemoryTransport):
         async def send(self, letters, mark, settle) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-            async def settled(letter: Letter, outcome: Outcome) -> None:
+            def settled(letter: Letter, outcome: Outcome) -> None:
                 simulation.clock.time += timedelta(days=3) if letter.claim.reader % 2 else -2 * HOUR
-                await settle(letter, outcome)
+                settle(letter, outcome)
 
             await super().send(letters, mark, settled)
 

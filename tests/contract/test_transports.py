@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -191,10 +191,10 @@ class TestTaking:
     def test_the_stream_is_never_asked_twice_at_once(
         self, open_receiver: OpenReceiver, tmp_path: Path
     ) -> None:
-        async def slowly() -> AsyncIterator[Letter]:
+        async def slowly() -> AsyncIterator[Iterator[Letter]]:
             for one in letters(20):
                 await SkippingClock().sleep(0)  # Python refuses a second anext() meanwhile
-                yield one
+                yield iter([one])
 
         async def scenario(receiver: Receiver) -> None:
             counter = DeliveryRecorder()
@@ -220,12 +220,20 @@ class TestTaking:
 
         play(open_receiver, tmp_path, scenario)
 
+    @pytest.mark.parametrize("in_batch", [True, False])
     def test_a_failing_stream_is_raised_after_the_letters_in_hand(
-        self, open_receiver: OpenReceiver, tmp_path: Path
+        self,
+        open_receiver: OpenReceiver,
+        tmp_path: Path,
+        in_batch: bool,  # noqa: FBT001 - the case
     ) -> None:
-        async def failing() -> AsyncIterator[Letter]:
-            for one in letters(7):
-                yield one
+        def batch() -> Iterator[Letter]:
+            yield from letters(7)
+            if in_batch:
+                raise StoreError("the disk is full")
+
+        async def failing() -> AsyncIterator[Iterator[Letter]]:
+            yield batch()
             raise StoreError("the disk is full")
 
         async def scenario(receiver: Receiver) -> None:

@@ -1,16 +1,15 @@
 """A new reader's first letter, on every store: the day's edition, sent once through the ledger."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
 
 from newsletter.errors import TransportError
-from newsletter.model import Consent, Deferred, Filter, Letter, Reader, Status, Subscriber
+from newsletter.model import Consent, Deferred, Filter, Reader, Status, Subscriber
 from newsletter.papers.filters import parse_rule
-from newsletter.ports import Mark, Settle, Store
+from newsletter.ports import Letters, Mark, Settle, Store
 from newsletter.publisher.fetching import fetch_sources
 from newsletter.publisher.publisher import Publisher
 from newsletter.publisher.publishing import cancel, freeze, publish, waiting_readers
@@ -222,7 +221,7 @@ class DeferringTransport(MemoryTransport):
         self._clock, self._until = clock, until
         self.tried_at: list[datetime] = []
 
-    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+    async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
         self.tried_at.append(self._clock.now())
         waits = self._clock.now() < self._until
         self.answers = {BOB: Deferred("451 4.7.1 greylisted")} if waits else {}
@@ -264,7 +263,7 @@ def test_first_letter_is_given_up_like_any_other(scenario: WelcomeScenario) -> N
 
 def test_first_letter_waits_for_an_unreachable_server(scenario: WelcomeScenario) -> None:
     class Gone(DeferringTransport):
-        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+        async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
             if len(self.tried_at) < 6:
                 self.tried_at.append(self._clock.now())
                 raise TransportError("relay.example: nobody there")

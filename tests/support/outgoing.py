@@ -1,7 +1,8 @@
 """Letters to send in tests, a recorder of marks and settlements, and a transport in memory."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from newsletter.model import (
     Accepted,
@@ -15,7 +16,7 @@ from newsletter.model import (
     Unknown,
     WireLines,
 )
-from newsletter.ports import Mark, Settle
+from newsletter.ports import Letters, Mark, Settle
 
 BODY = (WireLines(b"Subject: papers\r\n"), WireLines(b"\r\n"), WireLines(b"One paper.\r\n"))
 
@@ -52,9 +53,14 @@ class DeliveryRecorder:
     settled: list[tuple[str, Outcome]] = field(default_factory=list)
     streamed: int = 0
 
-    async def stream(self, waiting: Iterable[Letter]) -> AsyncIterator[Letter]:
-        """Yield the letters and count them."""
-        for one in waiting:
+    async def stream(self, waiting: Iterable[Letter]) -> AsyncIterator[Iterator[Letter]]:
+        """Yield the letters in batches of three, and count those taken."""
+        rest = iter(waiting)
+        while batch := tuple(islice(rest, 3)):
+            yield self._counted(batch)
+
+    def _counted(self, batch: Iterable[Letter]) -> Iterator[Letter]:
+        for one in batch:
             self.streamed += 1
             yield one
 
@@ -64,7 +70,7 @@ class DeliveryRecorder:
         self.marked.append(one.envelope.recipient)
         return one.envelope.recipient not in self.refuse
 
-    async def settle(self, one: Letter, outcome: Outcome) -> None:
+    def settle(self, one: Letter, outcome: Outcome) -> None:
         """Record the settlement."""
         self.settled.append((one.envelope.recipient, outcome))
 
@@ -72,6 +78,13 @@ class DeliveryRecorder:
         """The outcome of one letter, which must have been settled exactly once."""
         (found,) = [outcome for name, outcome in self.settled if name == recipient]
         return found
+
+
+async def one_by_one(letters: Letters) -> AsyncIterator[Letter]:
+    """The letters of a stream, without its batches."""
+    async for batch in letters:
+        for letter in batch:
+            yield letter
 
 
 class MemoryTransport:
@@ -86,9 +99,9 @@ class MemoryTransport:
         self.answers = dict(answers or {})
         self.letters: list[Letter] = []
 
-    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+    async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
         """Send the letters one after the other."""
-        async for letter in letters:
+        async for letter in one_by_one(letters):
             answer = self.answers.get(letter.envelope.recipient, Accepted("250 kept"))
             outcome: Outcome | None = NotSent("stopped before it was kept")
             try:
@@ -100,4 +113,4 @@ class MemoryTransport:
                     outcome = None
             finally:
                 if outcome is not None:
-                    await settle(letter, outcome)
+                    settle(letter, outcome)

@@ -13,11 +13,11 @@ from typing_extensions import override
 
 from newsletter.errors import TransportError
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
-from newsletter.ports import Mark, Settle, Transport
+from newsletter.ports import Letters, Mark, Settle, Transport
 from newsletter.transports.folder import FolderTransport, file_name
 from newsletter.transports.smtp import SmtpSettings, SmtpTransport
 from tests.support.clocks import SkippingClock
-from tests.support.outgoing import MemoryTransport
+from tests.support.outgoing import MemoryTransport, one_by_one
 from tests.support.smtp_servers import Fault, FaultyServer, Reply, faulty_server
 
 Fate = Literal["accepted", "refused", "deferred", "lost", "stalled"]
@@ -124,9 +124,9 @@ class HttpTransport(Transport):
         self._url = url
 
     @override
-    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+    async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
         async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
-            async for letter in letters:
+            async for letter in one_by_one(letters):
                 outcome: Outcome | None = NotSent("stopped before it was posted")
                 try:
                     if await mark(letter):
@@ -136,7 +136,7 @@ class HttpTransport(Transport):
                         outcome = None
                 finally:
                     if outcome is not None:
-                        await settle(letter, outcome)
+                        settle(letter, outcome)
                 if isinstance(outcome, NotSent):
                     raise TransportError(f"{self._url}: {outcome.reason}; check that it runs")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -34,12 +34,12 @@ from newsletter.model import (
     Wave,
 )
 from newsletter.model.windows import CLAIM_LEASE, DRAIN
-from newsletter.ports import Mark, Settle, Transport
+from newsletter.ports import Letters, Mark, Settle, Transport
 from newsletter.stores.sql import SqlStore
 from tests.support.clocks import SkippingClock
 from tests.support.databases import temporary_store, temporary_store_of
 from tests.support.factories import DAY, NOON, paper, subscriber
-from tests.support.outgoing import BODY, MemoryTransport
+from tests.support.outgoing import BODY, MemoryTransport, one_by_one
 
 
 def freeze_issue(count: int, store: SqlStore | None = None) -> SqlStore:
@@ -113,8 +113,8 @@ class StuckTransport(MemoryTransport):
         self.after, self.marked = after, marked
         self.stuck, self.answered = asyncio.Event(), asyncio.Event()
 
-    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
-        async for letter in letters:
+    async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
+        async for letter in one_by_one(letters):
             if not self.marked:
                 await self._stick()
             if not await mark(letter):
@@ -126,7 +126,7 @@ class StuckTransport(MemoryTransport):
                 self.letters.append(letter)
                 outcome = Accepted("250 kept")
             finally:
-                await settle(letter, outcome)
+                settle(letter, outcome)
 
     async def _stick(self) -> None:
         if len(self.letters) == self.after:
@@ -208,9 +208,9 @@ def test_retry_waits_grow(attempt: int, minutes: int) -> None:
 
 def test_cut_off_letter_is_retried_in_the_same_run() -> None:
     class CutsOnce(MemoryTransport):
-        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+        async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
             if not self.letters:
-                await settle(await anext(letters), NotSent("cut off"))
+                settle(await anext(one_by_one(letters)), NotSent("cut off"))
             await super().send(letters, mark, settle)
 
     morning, transport = DeliveryScenario(freeze_issue(3)), CutsOnce()
@@ -227,11 +227,12 @@ def test_repeatedly_cut_off_letter_has_to_wait() -> None:
 
 def test_lost_server_returns_everything_to_the_next_run() -> None:
     class Lost(MemoryTransport):
-        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
-            one = await anext(letters)
+        async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
+            batch = await anext(letters)
+            one = next(batch)
             await mark(one)
-            await settle(one, Accepted("250 ok"))
-            await settle(await anext(letters), NotSent("gone"))
+            settle(one, Accepted("250 ok"))
+            settle(next(batch), NotSent("gone"))
             raise TransportError("mail.example.org:25: gone")
 
     morning = DeliveryScenario(freeze_issue(5))
@@ -335,11 +336,11 @@ def test_long_waiting_claims_are_returned_and_reclaimed() -> None:
     morning = DeliveryScenario(freeze_issue(10))
 
     class Slow(MemoryTransport):
-        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
-            async def slowly() -> AsyncIterator[Letter]:
-                async for letter in letters:
+        async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
+            async def slowly() -> AsyncIterator[Iterator[Letter]]:
+                async for letter in one_by_one(letters):
                     await morning.clock.sleep(20)
-                    yield letter
+                    yield iter([letter])
 
             await super().send(slowly(), mark, settle)
 
@@ -434,11 +435,11 @@ def test_marks_of_one_loop_turn_are_batched() -> None:
             return super().mark(letters, now=now, lease=lease, settled=settled)
 
     class AllAtOnce(MemoryTransport):
-        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
-            taken = [letter async for letter in letters]
+        async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
+            taken = [letter async for letter in one_by_one(letters)]
             assert all(await asyncio.gather(*(mark(letter) for letter in taken)))
             for letter in taken:
-                await settle(letter, Accepted("250 ok"))
+                settle(letter, Accepted("250 ok"))
 
     store = temporary_store_of(Counting)
     assert DeliveryScenario(freeze_issue(50, store)).send(AllAtOnce()) == Counts(accepted=50)
@@ -467,15 +468,15 @@ def test_unrecorded_settlement_stops_further_letters() -> None:
     morning = DeliveryScenario(freeze_issue(3, temporary_store_of(FailingStore)))
 
     class Slow(MemoryTransport):
-        async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
-            async for letter in letters:
+        async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
+            async for letter in one_by_one(letters):
                 try:
                     await mark(letter)
                 except StoreError:
-                    await settle(letter, NotSent("not marked"))
+                    settle(letter, NotSent("not marked"))
                     raise
                 self.letters.append(letter)
-                await settle(letter, Accepted("250 kept"))
+                settle(letter, Accepted("250 kept"))
                 for _ in range(20):  # the settlements are written before the next mark
                     await asyncio.sleep(0)  # noqa: TID251 - a turn, no time
 

@@ -170,7 +170,7 @@ def test_domain_limit_starts_with_first_4xx() -> None:
 
     limits = [room()]
     for _ in range(4):
-        domains.record(ada, Deferred("451 slower"))
+        domains.slow(ada, [])
         limits.append(room())
     assert limits == [50, 5, 2, 1, 1]
     domains.acquire(ada)

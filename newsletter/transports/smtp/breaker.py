@@ -34,19 +34,22 @@ class Breaker:
         An accepted letter confirms the refusals before it. A deferred one confirms only those that
         name the reader's mailbox. If the breaker opens, the refusals in a row become deferrals.
         """
+        if isinstance(outcome, Accepted):
+            self._record_welcome()
+            return [(letter, outcome), *self._release()]
         if isinstance(outcome, NotSent | Unknown) or not is_servers(outcome.reply):
             return [(letter, outcome)]
-        refused = outcome.reply.startswith("5")  # with 5.7.x that is a Deferred
-        self._recent_refusals.append(refused)
-        if not refused:
-            self._only_refusals = False
-            confirmed = (
-                self._release() if isinstance(outcome, Accepted) else self._release_mailboxes()
-            )
-            return [(letter, outcome), *confirmed]
+        if not outcome.reply.startswith("5"):  # with 5.7.x it is a Deferred, too
+            self._record_welcome()
+            return [(letter, outcome), *self._release_mailboxes()]
+        self._recent_refusals.append(True)
         self._held.append((letter, outcome))
         self._open_if_too_many(outcome)
         return self._release() if self.reason else []
+
+    def _record_welcome(self) -> None:
+        self._recent_refusals.append(False)
+        self._only_refusals = False
 
     def finish(self) -> list[Settled]:
         """Return the letters still held back, when there are no more answers to come.

@@ -19,26 +19,30 @@ Reply = tuple[int, str]
 
 
 @lru_cache(maxsize=64)
-def _parse_line(line: bytes) -> tuple[int, str, bool] | None:
-    """A line's code, its words, and whether it ends the reply; None for a line of no reply.
+def _parse_line(line: bytes) -> tuple[Reply, bool] | None:
+    """A line's code and words, and whether it ends the reply; None for a line of no reply.
 
     Cached, because servers say the same few lines all day.
     """
     found = _LINE.match(line)
     if found is None:
         return None
-    return int(found[1]), found[3].decode("utf-8", "replace").strip(), found[2] != b"-"
+    return (int(found[1]), found[3].decode("utf-8", "replace").strip()), found[2] != b"-"
 
 
 class Connection(asyncio.Protocol):
-    """Reads replies from an open transport, whose protocol it becomes, and writes to it."""
+    """Reads replies from an open transport, whose protocol it becomes, and writes to it.
+
+    Attributes:
+        replies: those that have arrived and were not read yet.
+    """
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._unread = b""
         self._lines: list[str] = []
-        self._replies: deque[Reply] = deque()
+        self.replies: deque[Reply] = deque()
         self._error: OSError | None = None
         self._reply_arrived: asyncio.Future[None] | None = None
         self._deadline = 0.0
@@ -89,9 +93,9 @@ class Connection(asyncio.Protocol):
             OSError: the connection is lost, the server does not speak SMTP, or it says nothing
                 for ``timeout`` seconds.
         """
-        if not self._replies:
+        if not self.replies:
             await self._wait_for_reply(timeout)
-        return self._replies.popleft()
+        return self.replies.popleft()
 
     async def _wait_for_reply(self, timeout: float) -> None:  # noqa: ASYNC109 - as above
         if self._error is not None:
@@ -137,23 +141,26 @@ class Connection(asyncio.Protocol):
         """Take what the server sends, however it is cut into packets."""
         *lines, self._unread = (self._unread + data).split(b"\n")
         for line in lines:
-            self._take_line(line)
+            parsed = _parse_line(line)
+            if parsed is None:
+                self._fail_for(line)
+                continue
+            reply, is_last = parsed
+            if is_last and not self._lines:
+                self.replies.append(reply)
+                continue
+            self._lines.append(reply[1])
+            if is_last:
+                self.replies.append((reply[0], " ".join(self._lines)))
+                self._lines.clear()
         if len(self._unread) + len(self._lines) * 512 > _MAX_REPLY_BYTES:
             self._fail(ConnectionAbortedError("the server's reply has no end"))
-        if self._replies:
+        if self.replies:
             self._wake()
 
-    def _take_line(self, line: bytes) -> None:
-        parsed = _parse_line(line)
-        if parsed is None:
-            words = reply_text(0, line.decode("utf-8", "replace")).removeprefix("0 ")
-            self._fail(ConnectionAbortedError(f"the server speaks no SMTP: {words!r}"))
-            return
-        code, words, is_last = parsed
-        self._lines.append(words)
-        if is_last:
-            self._replies.append((code, " ".join(self._lines)))
-            self._lines = []
+    def _fail_for(self, line: bytes) -> None:
+        words = reply_text(0, line.decode("utf-8", "replace")).removeprefix("0 ")
+        self._fail(ConnectionAbortedError(f"the server speaks no SMTP: {words!r}"))
 
     def eof_received(self) -> None:
         """The server will send nothing more."""
@@ -180,7 +187,7 @@ class Connection(asyncio.Protocol):
 
     def _wake(self, error: OSError | None = None) -> None:
         if self._reply_arrived is not None and not self._reply_arrived.done():
-            if error is None or self._replies:
+            if error is None or self.replies:
                 self._reply_arrived.set_result(None)
             else:
                 self._reply_arrived.set_exception(error)

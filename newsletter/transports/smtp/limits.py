@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome
+from newsletter.model import Accepted, Letter, NotSent, Outcome
 from newsletter.ports import Clock
 
 GROWTH = 50
@@ -116,7 +117,10 @@ class ConnectionLimit:
 
 
 class DomainLimit:
-    """How many letters may be under way to a domain; unlimited until its first 4xx."""
+    """How many letters may be under way to a domain; unlimited until its first 4xx.
+
+    Until then its letters are not counted.
+    """
 
     def __init__(self) -> None:
         self._limits: dict[str, int] = {}
@@ -124,23 +128,31 @@ class DomainLimit:
 
     def allows(self, letter: Letter) -> bool:
         """Whether one more letter may go to this letter's domain now."""
-        domain = _domain(letter)
-        return self._under_way[domain] < self._limits.get(domain, self._under_way[domain] + 1)
+        domain = self._limited(letter)
+        return domain is None or self._under_way[domain] < self._limits[domain]
 
     def acquire(self, letter: Letter) -> None:
         """Count a letter as under way."""
-        self._under_way[_domain(letter)] += 1
+        if (domain := self._limited(letter)) is not None:
+            self._under_way[domain] += 1
 
     def release(self, letter: Letter) -> None:
         """Count a letter as under way no more."""
-        self._under_way[_domain(letter)] -= 1
+        if (domain := self._limited(letter)) is not None:
+            self._under_way[domain] -= 1
 
-    def record(self, letter: Letter, outcome: Outcome) -> None:
-        """Limit the domain of a letter that is deferred (4xx)."""
-        if isinstance(outcome, Deferred) and outcome.reply.startswith("4"):
-            domain = _domain(letter)
-            slowed = self._limits.get(domain, 2 * SLOWED) // 2
-            self._limits[domain] = max(1, slowed)
+    def slow(self, letter: Letter, under_way: Iterable[Letter]) -> None:
+        """Limit the domain of a letter that was deferred (4xx), while others are under way."""
+        domain = _domain(letter)
+        if domain not in self._limits:
+            self._under_way[domain] = sum(_domain(one) == domain for one in under_way)
+        slowed = self._limits.get(domain, 2 * SLOWED) // 2
+        self._limits[domain] = max(1, slowed)
+
+    def _limited(self, letter: Letter) -> str | None:
+        """The domain of a letter, if it is limited."""
+        domain = _domain(letter) if self._limits else ""
+        return domain if domain in self._limits else None
 
 
 def _domain(letter: Letter) -> str:
@@ -157,6 +169,8 @@ class RateLimit:
 
     async def wait(self) -> None:
         """Wait until the next letter may leave."""
+        if not self._gap:
+            return
         now = self._clock.now()
         # Never longer than one gap, even if the clock was set back meanwhile.
         due = min((self._last or now - self._gap) + self._gap, now + self._gap)

@@ -72,6 +72,11 @@ class Pace:
         """Whether the server has refused letter after letter, however long the wait."""
         return self._tries >= MAX_TRIES and not self._steady
 
+    @property
+    def needs_time(self) -> bool:
+        """Whether the time counts at which the next letter leaves."""
+        return self.count is not None or not self._sent
+
     def delay(self, now: float) -> float | None:
         """Seconds until the next letter may leave; None: not before another one is answered."""
         if self._trying:

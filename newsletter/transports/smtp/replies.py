@@ -71,6 +71,8 @@ def is_mailbox(address: str) -> bool:
 
 def reply_text(code: int, words: str) -> str:
     """A reply in one printable line, code first, at most 500 characters."""
+    if words.isprintable() and "  " not in words and len(words) < _MAX_REPLY // 2:  # most are
+        return f"{code} {words}".strip()
     printable = "".join(c if c.isprintable() else " " for c in words)
     return " ".join(f"{code} {printable}".split())[:_MAX_REPLY]
 

@@ -3,17 +3,16 @@
 import asyncio
 import logging
 import ssl
-from collections import deque
-from collections.abc import AsyncIterator
 
 from typing_extensions import override
 
 from newsletter.delivery.refusals import cause
-from newsletter.errors import NewsletterError, TransportError
+from newsletter.errors import TransportError
 from newsletter.model import Accepted, Deferred, Letter, NotSent, Outcome, Refused, Unknown
-from newsletter.ports import Clock, Mark, Settle
+from newsletter.ports import Clock, Letters, Mark, Settle
 from newsletter.transports.smtp.breaker import Breaker
 from newsletter.transports.smtp.connecting import open_session
+from newsletter.transports.smtp.letter_stream import LetterStream
 from newsletter.transports.smtp.limits import ConnectionLimit, DomainLimit, RateLimit
 from newsletter.transports.smtp.relay import Relay
 from newsletter.transports.smtp.replies import (
@@ -31,8 +30,6 @@ _MAX_FAILURES = 5  # after so many failures in a row a connection task gives up 
 
 _UNKNOWN_COUNTS = 3
 """How many failures a letter in doubt counts for: it is worse than one known as not sent."""
-
-_MAX_SET_ASIDE = 200  # letters to slowed domains that may wait while others go first
 
 _LONGEST_IDLE = 10.0
 """Seconds for which a connection is kept open without a letter; servers end idle sessions."""
@@ -56,23 +53,21 @@ class Sending:
         clock: Clock,
         tls: ssl.SSLContext | None,
         relay: Relay,
-        letters: AsyncIterator[Letter],
+        letters: Letters,
         mark: Mark,
         settle: Settle,
     ) -> None:
         self._settings, self._clock, self._tls = settings, clock, tls
-        self._letters, self.mark, self._settle = letters, mark, settle
+        self._stream, self.mark, self._settle = LetterStream(letters), mark, settle
         self._rate_limit = RateLimit(settings.per_second, clock)
         self._domain_limit = DomainLimit()
         self.connection_limit = ConnectionLimit(settings.connections, relay.connections)
         self._breaker = Breaker()
         self.relay, self.throttle = relay, Throttle(relay, settings, self.connection_limit, clock)
         self._stream_lock, self._letter_ended = asyncio.Lock(), asyncio.Event()
-        self._set_aside: deque[Letter] = deque()
-        self._stream_error: NewsletterError | None = None
         self._sender_error: TransportError | None = None
         self._senders_refused = self._opening = 0
-        self._was_connected = self._stream_ended = self._stopped = self._welcome = False
+        self._was_connected = self._stopped = self._welcome = False
 
     async def run(self) -> None:
         """Send the letters, or put them off while the server takes none."""
@@ -89,9 +84,9 @@ class Sending:
             results = await asyncio.gather(*tasks, return_exceptions=True)
         finally:
             for letter, outcome in (*self.throttle.finish(), *self._breaker.finish()):
-                await self._settle(letter, outcome)
-            for letter in self._set_aside:
-                await self._settle(letter, NotSent("no connection to send it over"))
+                self._settle(letter, outcome)
+            for letter in self._stream.set_aside:
+                self._settle(letter, NotSent("no connection to send it over"))
         self._raise_error([result for result in results if isinstance(result, Exception)])
 
     @property
@@ -101,9 +96,11 @@ class Sending:
     async def _put_off(self) -> None:
         """Defer the rest of the letters until the server may take some again."""
         count, until, said = self.throttle.put_off, self.relay.rests_until, self.relay.said
-        async for letter in self._letters:
-            await self._settle(letter, Deferred(said, until))
+        while (letter := await self._stream.read()) is not None:
+            self._settle(letter, Deferred(said, until))
             count += 1
+        if self._stream.error is not None:
+            raise self._stream.error
         notice = self.relay.notice(self._settings.address, self._clock.now())
         _log.warning("%s (%d emails wait)", notice, count)
 
@@ -115,13 +112,13 @@ class Sending:
 
     def _raise_error(self, errors: list[Exception]) -> None:
         """Raise the most serious error; a lost connection is none if the others did the work."""
-        if self._stream_error is not None:
-            raise self._stream_error
+        if self._stream.error is not None:
+            raise self._stream.error
         if self._sender_error is not None:
             raise self._sender_error
         if reason := self._breaker.reason or self.throttle.reason:
             raise server_error(self._settings, reason, _READ_LOG)
-        if errors and (self._stopped or self._set_aside or not self._stream_ended):
+        if errors and (self._stopped or self._stream.set_aside or not self._stream.ended):
             raise min(errors, key=_severity)
 
     async def _connect(self) -> None:
@@ -188,7 +185,7 @@ class Sending:
 
     def _is_going(self) -> bool:
         """Whether letters may still be taken."""
-        halted = self._stopped or self._sender_error or self._breaker.reason
+        halted = self._stopped or self._stream.error or self._sender_error or self._breaker.reason
         return not (halted or self.throttle.reason or self._rests)
 
     @property
@@ -209,7 +206,7 @@ class Sending:
                         return True
                     await self._wait_for_limits()
                     continue
-                if not self._set_aside:
+                if not self._stream.set_aside:
                     return False
             await self._letter_ended.wait()
         return False
@@ -217,18 +214,18 @@ class Sending:
     async def _has_aside(self, number: int) -> bool:
         """Whether so many letters that may leave are set aside, after reading more if needed."""
         while True:
-            allowed = sum(map(self._domain_limit.allows, self._set_aside))
-            if allowed >= number or len(self._set_aside) >= _MAX_SET_ASIDE:
+            allowed = sum(map(self._domain_limit.allows, self._stream.set_aside))
+            if allowed >= number or not self._stream.may_read:
                 return allowed >= number
             await self._rate_limit.wait()
-            if self._stream_ended or (letter := await self._read_stream()) is None:
+            if (letter := await self._stream.read()) is None:
                 return False
-            self._set_aside.append(letter)
+            self._stream.set_aside.append(letter)
 
     async def _wait_for_limits(self, longest: float | None = None) -> bool:
         """Wait until the server's limits allow a letter; False if that takes too long (seconds)."""
         while self._is_going() and (seconds := self.throttle.idle_for) != 0:
-            if seconds is None and self.throttle.has_letters:
+            if seconds is None and self.throttle.under_way:
                 self._letter_ended.clear()
                 await self._letter_ended.wait()
             elif seconds is None:  # another call of ``send`` has the letter that is tried
@@ -238,6 +235,27 @@ class Sending:
             else:
                 await self._clock.sleep(seconds)
         return True
+
+    def ready_letter(self) -> Letter | None:
+        """See ``LetterQueue``: the next letter of the batch, as long as no limit is known."""
+        limited = self._settings.rate is not None or not self.relay.pace.is_open
+        if limited or self._stream.set_aside or not self._is_going():
+            return None
+        letter = self._allowed(self._stream.read_ready())
+        if letter is not None:
+            self._leave(letter)
+        return letter
+
+    def _allowed(self, letter: Letter | None) -> Letter | None:
+        """The letter; None if others to its domain go first: then it is set aside."""
+        if letter is None or self._domain_limit.allows(letter):
+            return letter
+        self._stream.set_aside.append(letter)
+        return None
+
+    def _leave(self, letter: Letter) -> None:
+        self._domain_limit.acquire(letter)
+        self.throttle.leave(letter)
 
     async def next_letter(self, *, wait: bool) -> Letter | None:
         """See ``LetterQueue``. It waits for the rate, and for letters to slowed domains."""
@@ -251,48 +269,25 @@ class Sending:
                     return None
                 letter = await self._next_allowed() if self._is_going() else None
                 if letter is not None and self.paused:  # since it was asked for
-                    self._set_aside.appendleft(letter)
+                    self._stream.set_aside.appendleft(letter)
                     continue
                 if letter is not None:
-                    self._domain_limit.acquire(letter)
-                    self.throttle.leave(letter)
+                    self._leave(letter)
                     return letter
-            if not (wait and self._set_aside):
+            if not (wait and self._stream.set_aside):
                 return None
             await self._letter_ended.wait()
         return None
 
     async def _next_allowed(self) -> Letter | None:
         """The next letter whose domain takes one more now, first of those set aside."""
-        for letter in self._set_aside:
-            if self._domain_limit.allows(letter):
-                self._set_aside.remove(letter)
-                return letter
-        while len(self._set_aside) < _MAX_SET_ASIDE and not self._stream_ended:
+        letter = self._stream.take_aside(self._domain_limit.allows)
+        while letter is None and self._stream.may_read:
             await self._rate_limit.wait()
-            following = await self._read_stream()
-            if following is None:
-                return None
-            if self._domain_limit.allows(following):
-                return following
-            self._set_aside.append(following)
-        return None
-
-    async def _read_stream(self) -> Letter | None:
-        """The next letter of the stream; None after its end, or after an error.
-
-        The error is kept for the end of ``run``: the session that asks may have a letter under
-        way, and its answer must be read first.
-        """
-        letter = None
-        try:
-            letter = await anext(self._letters, None)
-            self._stream_ended = letter is None
-        except NewsletterError as error:
-            self._stream_error, self._stopped = error, True
+            letter = self._allowed(await self._stream.read())
         return letter
 
-    async def settle(self, letter: Letter, outcome: Outcome, session: SessionCount) -> bool:
+    def settle(self, letter: Letter, outcome: Outcome, session: SessionCount) -> bool:
         """Settle what throttle and breaker let through: this letter, earlier ones, or none yet.
 
         Returns whether the connection failed: the server did not name a limit.
@@ -303,9 +298,10 @@ class Sending:
         for one, known in settled:
             checked = self._check_sender(one, known)
             self.connection_limit.record(checked)
-            self._domain_limit.record(one, checked)
+            if isinstance(checked, Deferred) and checked.reply.startswith("4"):
+                self._domain_limit.slow(one, self.throttle.under_way)
             for other, final in self._breaker.record(one, checked):
-                await self._settle(other, final)
+                self._settle(other, final)
         known = settled[0][1] if settled else outcome
         return isinstance(known, Unknown) or (isinstance(known, NotSent) and not known.limited)
 
@@ -313,6 +309,7 @@ class Sending:
         """The outcome, or that it was not sent if the server refuses our sender, and so all."""
         if isinstance(outcome, Accepted):
             self._welcome, self._senders_refused = True, 0
+            return outcome
         if not isinstance(outcome, Deferred | Refused) or not outcome.reply.startswith("5"):
             return outcome
         if cause("", outcome.reply) != "sender":
@@ -334,7 +331,7 @@ class Sending:
     def put_back(self, letter: Letter) -> None:
         """Let any connection take a letter, a new one if all others have ended."""
         self.release(letter)
-        self._set_aside.appendleft(letter)
+        self._stream.set_aside.appendleft(letter)
         self.connection_limit.reopen()
 
 
@@ -365,12 +362,15 @@ class _ConnectionQueue(LetterQueue):
         return self.retired
 
     @override
+    def ready_letter(self) -> Letter | None:
+        letter = None if self._has_ended else self._shared.ready_letter()
+        self._session.taken += letter is not None
+        return letter
+
+    @override
     async def next_letter(self, *, wait: bool = True) -> Letter | None:
-        if self._has_ended:
-            return None
-        letter = await self._shared.next_letter(wait=wait)
-        if letter is not None:
-            self._session.taken += 1
+        letter = None if self._has_ended else await self._shared.next_letter(wait=wait)
+        self._session.taken += letter is not None
         return letter
 
     @override
@@ -381,8 +381,8 @@ class _ConnectionQueue(LetterQueue):
         return may_leave
 
     @override
-    async def settle(self, letter: Letter, outcome: Outcome) -> None:
-        failed = await self._shared.settle(letter, outcome, self._session)
+    def settle(self, letter: Letter, outcome: Outcome) -> None:
+        failed = self._shared.settle(letter, outcome, self._session)
         if not failed:
             self.failures = 0
         elif isinstance(outcome, NotSent | Unknown):

@@ -55,6 +55,12 @@ class LetterQueue(Protocol):
     def paused(self) -> bool:
         """Whether even a letter fetched ahead of time must wait."""
 
+    def ready_letter(self) -> Letter | None:
+        """The next letter if there is one that may leave at once; None if not, or not yet.
+
+        None, too, while a limit is known, so that no connection takes more than its share.
+        """
+
     async def next_letter(self, *, wait: bool = True) -> Letter | None:
         """The next letter; None if there is none, or if no more may be sent.
 
@@ -64,7 +70,7 @@ class LetterQueue(Protocol):
     async def mark(self, letter: Letter) -> bool:
         """Whether the letter may leave; asked once, before the server can have all of it."""
 
-    async def settle(self, letter: Letter, outcome: Outcome) -> None:
+    def settle(self, letter: Letter, outcome: Outcome) -> None:
         """Report what became of a letter: once for each, except after a refused mark."""
 
     def put_back(self, letter: Letter) -> None:
@@ -77,6 +83,7 @@ class Session(ABC):
     def __init__(self, settings: SmtpSettings, connection: Connection) -> None:
         self._settings = settings
         self._connection = connection
+        self._sender = ""  # the last one that was checked
 
     @abstractmethod
     async def send_letters(self, queue: LetterQueue) -> None:
@@ -115,16 +122,27 @@ class Session(ABC):
         Raises:
             TransportError: the sender's address is not one.
         """
-        while (letter := await queue.next_letter(wait=wait)) is not None:
-            envelope = letter.envelope
-            if not is_mailbox(envelope.sender):
-                words = f"the sender {envelope.sender!a} is no address"
-                raise server_error(self._settings, words, CHECK_SENDER)
-            if is_mailbox(envelope.recipient):
+        while (letter := queue.ready_letter() or await queue.next_letter(wait=wait)) is not None:
+            if self._can_carry(letter, queue):
                 return letter
-            reason = f"not sent: {envelope.recipient!a} is no address SMTP can carry"
-            await queue.settle(letter, Refused(reason))
         return None
+
+    def _can_carry(self, letter: Letter, queue: LetterQueue) -> bool:
+        """Whether SMTP can carry the letter's addresses; if not, it is refused here.
+
+        Raises:
+            TransportError: the sender's address is not one.
+        """
+        sender, recipient = letter.envelope.sender, letter.envelope.recipient
+        if sender != self._sender and not is_mailbox(sender):
+            words = f"the sender {sender!a} is no address"
+            queue.settle(letter, NotSent(words))
+            raise server_error(self._settings, words, CHECK_SENDER)
+        self._sender = sender
+        if is_mailbox(recipient):
+            return True
+        queue.settle(letter, Refused(f"not sent: {recipient!a} is no address SMTP can carry"))
+        return False
 
     def _sender_refusal(self, letter: Letter, code: int, words: str) -> NotSent | None:
         """What the reply to MAIL means for this letter; None if the server takes the sender.
@@ -156,12 +174,9 @@ class Session(ABC):
         return refusal(code, words)
 
 
-def _mail(envelope: Envelope) -> bytes:
-    return f"MAIL FROM:<{envelope.sender}>\r\n".encode("ascii")
-
-
-def _rcpt(envelope: Envelope) -> bytes:
-    return f"RCPT TO:<{envelope.recipient}>\r\n".encode("ascii")
+def _commands(envelope: Envelope) -> tuple[bytes, bytes, bytes]:
+    mail, rcpt = f"MAIL FROM:<{envelope.sender}>\r\n", f"RCPT TO:<{envelope.recipient}>\r\n"
+    return mail.encode("ascii"), rcpt.encode("ascii"), b"DATA\r\n"
 
 
 class LockstepSession(Session):
@@ -192,7 +207,7 @@ class LockstepSession(Session):
             if not self._is_answered:
                 self._connection.abort()
             if self._outcome is not None:
-                await queue.settle(letter, self._outcome)
+                queue.settle(letter, self._outcome)
 
     @property
     def _is_answered(self) -> bool:
@@ -203,12 +218,12 @@ class LockstepSession(Session):
 
     async def _announce(self, letter: Letter) -> bool:
         """MAIL, RCPT, DATA; whether the server waits for the content."""
-        reply = await self._command(_mail(letter.envelope))
-        refused: Outcome | None = self._sender_refusal(letter, *reply)
+        mail, rcpt, data = _commands(letter.envelope)
+        refused: Outcome | None = self._sender_refusal(letter, *await self._command(mail))
         if refused is None:
-            code, words = await self._command(_rcpt(letter.envelope))
+            code, words = await self._command(rcpt)
             if code // 100 == DONE:
-                code, words = await self._command(b"DATA\r\n")
+                code, words = await self._command(data)
             if code == GO_AHEAD:
                 return True
             refused = self._refusal(code, words)
@@ -278,39 +293,51 @@ class PipelinedSession(Session):
         if self._connection.alive:
             await self.quit()
 
-    async def _following(self, queue: LetterQueue, *, wait: bool = True) -> Letter | None:
+    async def _fetch(self, queue: LetterQueue, *, wait: bool) -> Letter | None:
         """The letter fetched ahead of time, or else the next one."""
         fetched, self._fetched = self._fetched, None
         if fetched is not None and queue.paused:
             queue.put_back(fetched)
-            fetched = None
-        return fetched or await self._next_letter(queue, wait=wait)
+        elif fetched is not None and self._can_carry(fetched, queue):
+            return fetched
+        return await self._next_letter(queue, wait=wait)
 
     def _write_group(self, *content: bytes, announced: Letter | None) -> None:
         """Write one group: a letter's content up to its dot, and the next one's commands."""
-        group = [*content]
         self._announced = announced
         if announced is not None:
-            reset = b"RSET\r\n" if self._in_transaction else b""
-            group += [reset, _mail(announced.envelope), _rcpt(announced.envelope), b"DATA\r\n"]
-        if group:
-            self._connection.write(*group)
+            reset = (b"RSET\r\n",) if self._in_transaction else ()
+            content = (*content, *reset, *_commands(announced.envelope))
+        if content:
+            self._connection.write(*content)
 
     async def _continue(self, letter: Letter, queue: LetterQueue) -> None:
         """Read the replies to the announced letter, and do what follows from them."""
-        refused = await self._read_refusal(letter)
+        refused = None if self._is_taken() else await self._read_refusal(letter)
         if refused is not None:
             self._announced = None
-            await queue.settle(letter, refused)
-            self._write_group(announced=await self._following(queue))
+            queue.settle(letter, refused)
+            self._write_group(announced=await self._fetch(queue, wait=True))
             return
-        self._fetched = await self._following(queue, wait=False)
+        self._fetched = await self._fetch(queue, wait=False)
         if not await queue.mark(letter):
             self._announced = None  # must not be settled
             raise _MarkRefusedError
         await self._transmit(letter, queue)
         if self._announced is None:
-            self._write_group(announced=await self._following(queue))
+            self._write_group(announced=await self._fetch(queue, wait=True))
+
+    def _is_taken(self) -> bool:
+        """Whether MAIL, RCPT and DATA are answered, all well; if not, nothing is read."""
+        replies = self._connection.replies
+        if self._in_transaction or len(replies) < 3:  # noqa: PLR2004 - the commands
+            return False
+        (mail, _), (rcpt, _), (data, _) = replies[0], replies[1], replies[2]
+        taken = mail // 100 == rcpt // 100 == DONE and data == GO_AHEAD
+        if taken:
+            for _ in range(3):
+                replies.popleft()
+        return taken
 
     async def _read_refusal(self, letter: Letter) -> Outcome | None:
         """Read the replies to MAIL, RCPT and DATA; None if the content may be sent."""
@@ -334,12 +361,12 @@ class PipelinedSession(Session):
         following, self._fetched = self._fetched, None
         self._sent = letter
         self._write_group(*letter.envelope.content, b".\r\n", announced=following)
-        # The letter after the next is rendered here, while these bytes travel.
-        self._fetched = await self._next_letter(queue, wait=False)
+        # The letter after the next is built here, while these bytes travel.
+        self._fetched = queue.ready_letter()
         code, words = await self._connection.read_reply(self._settings.answer_timeout)
         outcome = final_outcome(code, words)
         self._sent = None
-        await queue.settle(letter, outcome)
+        queue.settle(letter, outcome)
         if code == SERVICE_CLOSING or isinstance(outcome, Unknown):
             raise ConnectionAbortedError(reply_text(code, words))
 
@@ -353,10 +380,10 @@ class PipelinedSession(Session):
         if sent or announced or fetched:
             self._connection.abort()
         if sent is not None:
-            await queue.settle(sent, Unknown(error_words or _NO_ANSWER))
+            queue.settle(sent, Unknown(error_words or _NO_ANSWER))
         if announced is not None:
-            await queue.settle(announced, NotSent(error_words or _STOPPED))
+            queue.settle(announced, NotSent(error_words or _STOPPED))
         if fetched is not None and error_words:
             queue.put_back(fetched)  # the server has not heard of it: this was not its failure
         elif fetched is not None:
-            await queue.settle(fetched, NotSent(_STOPPED))
+            queue.settle(fetched, NotSent(_STOPPED))

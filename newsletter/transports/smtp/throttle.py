@@ -63,7 +63,7 @@ class Throttle:
         self.relay, self._settings = relay, settings
         self._connections, self._clock = connections, clock
         self._era = 0
-        self._eras: dict[int, int] = {}  # when each letter left, by reader
+        self._under_way: dict[int, tuple[Letter, int]] = {}  # by reader, with the era it left in
         self.reason = ""
         self.put_off = 0
         self._unclear: list[tuple[Letter, Deferred]] = []
@@ -83,13 +83,14 @@ class Throttle:
 
     def leave(self, letter: Letter) -> None:
         """Count a letter that leaves."""
-        self.relay.pace.leave(self._now)
-        self._eras[letter.claim.reader] = self._era
+        pace = self.relay.pace
+        pace.leave(self._now if pace.needs_time else 0.0)
+        self._under_way[letter.claim.reader] = letter, self._era
 
     @property
-    def has_letters(self) -> bool:
-        """Whether letters have left that are not answered yet."""
-        return bool(self._eras)
+    def under_way(self) -> list[Letter]:
+        """The letters that have left and are not answered yet."""
+        return [letter for letter, _ in self._under_way.values()]
 
     def take_back(self, letter: Letter) -> None:
         """Do not count a letter that left: the server did not get it."""
@@ -97,7 +98,8 @@ class Throttle:
 
     def _is_current(self, letter: Letter) -> bool:
         """Whether a letter left after the last change; asked once for each."""
-        return self._eras.pop(letter.claim.reader, -1) == self._era
+        _, era = self._under_way.pop(letter.claim.reader, (letter, -1))
+        return era == self._era
 
     def record(self, letter: Letter, outcome: Outcome, session: SessionCount) -> list[Settled]:
         """Record an outcome, and return the letters that can be settled now."""
@@ -106,7 +108,7 @@ class Throttle:
             session.accepted += 1
             if current and not self.relay.pace.is_open:
                 self.relay.pace.accept(self._now)
-            return [(letter, outcome), *self.finish()]
+            return [(letter, outcome), *(self.finish() if self._unclear else ())]
         reply = "" if isinstance(outcome, Unknown) else _reply(outcome)
         match limit_in(reply):
             case "hour" | "day" as limit:

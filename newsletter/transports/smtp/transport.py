@@ -1,13 +1,11 @@
 """The transport of letters to one SMTP server, and what it remembers of that server."""
 
-from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from typing_extensions import override
 
-from newsletter.model import Letter
-from newsletter.ports import Clock, Mark, Settle, Transport
+from newsletter.ports import Clock, Letters, Mark, Settle, Transport
 from newsletter.transports.smtp.connecting import tls_context
 from newsletter.transports.smtp.relay import Relay, RelayFile
 from newsletter.transports.smtp.replies import LoginRefusedError
@@ -34,7 +32,7 @@ class SmtpTransport(Transport):
         self._refused_login: tuple[LoginRefusedError, datetime] | None = None
 
     @override
-    async def send(self, letters: AsyncIterator[Letter], mark: Mark, settle: Settle) -> None:
+    async def send(self, letters: Letters, mark: Mark, settle: Settle) -> None:
         self._check_login()
         tls = tls_context(self.settings)
         relay = self._recall()
