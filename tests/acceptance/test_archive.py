@@ -234,7 +234,7 @@ def test_search_finds_papers_and_survives_any_input(published: Website) -> None:
     assert "noindex" in page.body
     nothing = check_feed(published, "/search?q=zzzz").text
     assert 'No papers match "zzzz". This word is not understood. Try other' in nothing
-    assert 'No papers match "zz yy".' in published.get("/search?q=%22zz+yy%22").text
+    assert "No papers match &#34;zz yy&#34;." in published.get("/search?q=%22zz+yy%22").text
     assert "Vision once more" in published.get("/search?q=%22once+more%22").text
     assert "a word or a phrase is missing" in published.get("/search?q=author:").body.lower()
     long = published.get(f"/search?q={'vision+' * 10_000}").text
