@@ -11,6 +11,7 @@ from newsletter.model import All, Issue, Item, Matching, Paper, Rule, Term, Topi
 from newsletter.model.readers import Breadth
 from newsletter.model.windows import MAX_PAPER_AGE
 from newsletter.papers.filters import evaluate
+from newsletter.papers.matching import authors_asked_for
 from newsletter.papers.topics import bit_indexes, followed_topics, present_names
 from newsletter.ports import Matcher
 from newsletter.text import shorten, tex_to_unicode
@@ -112,12 +113,15 @@ class IssueMasks:
         self.with_upvotes = lru_cache(maxsize=1024)(self._with_upvotes)
         self.followed = lru_cache(maxsize=1024)(self._followed)
         self.matching_rule = lru_cache(maxsize=65536)(self._matching_rule)
-        self.excluded_by = self.matching_rule
-        if matching.wishes:
-            self.excluded_by = lru_cache(maxsize=65536)(self._excluded_by)
+        self.excluded_by = lru_cache(maxsize=65536)(self._excluded_by)
+        self.by_author = lru_cache(maxsize=65536)(self._by_author)
         self.wish = lru_cache(maxsize=65536)(self._wish)
         self.found_by_wish = lru_cache(maxsize=65536)(self._found_by_wish)
         self.evidence = lru_cache(maxsize=65536)(self._evidence)
+
+    def learn(self, matching: Matching) -> None:
+        """Take a matching of the same issue that has more terms: what readers ask for now."""
+        self.matching = matching
 
     @cached_property
     def by_upvotes(self) -> tuple[int, ...]:
@@ -154,8 +158,17 @@ class IssueMasks:
 
     def _excluded_by(self, rule: Rule) -> int:
         """The papers that a rule keeps out: of a wish those that it surely means."""
-        wish = self.wish(rule)
-        return wish.strong if wish else self._matching_rule(rule)
+        wish = self.wish(rule) if self.matching.wishes else None
+        return wish.strong if wish else self.matching_rule(rule)
+
+    def _by_author(self, rule: Rule) -> Mapping[int, str]:
+        """For papers by authors whom a rule asks for, the rule and the names."""
+        if "author:" not in rule.text.casefold():
+            return {}
+        quoted = quote_rule("include", rule.text)
+        papers = bit_indexes(self.matching_rule(rule))
+        names = ((i, authors_asked_for(rule, self.issue.papers[i].item)) for i in papers)
+        return {index: quoted + quote_forms(forms) for index, forms in names if forms}
 
     def wishes(self, rules: Iterable[Rule]) -> list[WishMasks]:
         """What those of the rules find that are wishes in plain words."""
@@ -230,6 +243,12 @@ def split_evidence(reason: str) -> tuple[str, str]:
         return reason, ""
     before, because, evidence = reason.rpartition(_BECAUSE)
     return before, because + evidence
+
+
+def split_added(reason: str) -> tuple[str, str]:
+    """A reason that quotes a rule, and what was added: how the paper writes it, or evidence."""
+    quoted, names, forms = reason.partition(f"”{_AS}")
+    return (f"{quoted}”", _AS + forms) if names else split_evidence(reason)
 
 
 def has_names(reason: str) -> bool:

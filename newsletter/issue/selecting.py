@@ -26,7 +26,7 @@ from newsletter.model import (
     Verdict,
 )
 from newsletter.model.windows import MAX_PAPER_AGE
-from newsletter.papers.matching import authors_asked_for, written_forms
+from newsletter.papers.matching import written_forms
 from newsletter.papers.topics import bit_indexes
 from newsletter.text import shorten
 
@@ -116,7 +116,7 @@ def _wanted(masks: IssueMasks, wants: Filter) -> int:
 def _mask_of(indexes: Mapping[int, int], numbers: frozenset[int]) -> int:
     if not numbers:  # as for most readers
         return 0
-    return sum(1 << indexes[number] for number in numbers if number in indexes)
+    return sum([1 << indexes[number] for number in numbers if number in indexes])
 
 
 def group_by_topic(masks: IssueMasks, wants: Filter, chosen: int) -> list[TopicGroup]:
@@ -158,11 +158,10 @@ def _reasons_by_author(masks: IssueMasks, wants: Filter, papers: int) -> Mapping
     They are the reasons in topics, too: a card may not have room for these names.
     """
     return {
-        index: quote_rule("include", rule.text) + quote_forms(names)
+        index: reason
         for rule in reversed(wants.include)
-        if "author:" in rule.text.casefold()
-        for index in bit_indexes(papers & masks.matching_rule(rule))
-        if (names := authors_asked_for(rule, masks.issue.papers[index].item))
+        for index, reason in masks.by_author(rule).items()
+        if papers >> index & 1
     }
 
 

@@ -153,6 +153,8 @@ class Reader:
     ``fault`` says why the stored settings cannot be used: such a reader gets no letters, and
     ``subscriber`` has only the address. ``fallback`` says which settings cannot be used where the
     newsletter's own take their place. Another version, or a hand, may have written them.
+
+    ``stored`` is the text that the subscriber was read from, if it says the same.
     """
 
     id: int
@@ -162,6 +164,7 @@ class Reader:
     origin: Origin
     fault: str = ""
     fallback: str = ""
+    stored: str = field(default="", compare=False, repr=False)
 
     @property
     def is_served(self) -> bool:

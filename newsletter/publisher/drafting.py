@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import partial
 from itertools import chain
 from typing import TypeVar
 
@@ -237,34 +236,47 @@ def plan_editions(
 
     Readers whose edition raises an unexpected exception are left out and given to ``on_fault``.
     """
+    planner = _Planner(publisher, draft, on_fault)
     # chain and map drop a chunk before they ask for the next; a for loop would hold both.
-    return chain.from_iterable(map(partial(_plan_chunk, publisher, draft, on_fault), chunks))
+    return chain.from_iterable(map(planner.plan, chunks))
 
 
-def _plan_chunk(
-    publisher: Publisher, draft: Draft, on_fault: OnFault, readers: Sequence[Reader]
-) -> Sequence[PlannedEdition]:
-    """The plans of one chunk; where it breaks, its halves are tried until the reader is found."""
-    alone = len(readers) == 1
-    subject = f"{draft.issue.day}: reader {readers[0].subscriber.email}" if alone else ""
-    with Isolated(subject) as attempt:
-        masks = masks_for(publisher, draft, readers)
-        limits = limits_for(publisher, draft.fragments)
+MOST_TERMS = 10_000
+"""How many terms of readers' filters are known at once; with more, the masks begin anew."""
+
+
+class _Planner:
+    """Plans a draft's editions, a few readers at a time, with what filters before asked for."""
+
+    def __init__(self, publisher: Publisher, draft: Draft, on_fault: OnFault) -> None:
+        self._publisher, self._draft, self._on_fault = publisher, draft, on_fault
+        self._limits = limits_for(publisher, draft.fragments)
+        self._masks = IssueMasks(draft.issue, draft.matching, publisher.matcher)
+
+    def plan(self, readers: Sequence[Reader]) -> Sequence[PlannedEdition]:
+        """The plans of one chunk; where it breaks, halves are tried until the reader is found."""
+        alone = len(readers) == 1
+        subject = f"{self._draft.issue.day}: reader {readers[0].subscriber.email}" if alone else ""
+        with Isolated(subject) as attempt:
+            return self._plan_all(readers)
+        if alone:
+            (reader,) = readers
+            self._on_fault(ReaderFault(reader.id, reader.subscriber.email, describe(attempt.error)))
+            return []
+        half = len(readers) // 2
+        return [plan for part in (readers[:half], readers[half:]) for plan in self.plan(part)]
+
+    def _plan_all(self, readers: Sequence[Reader]) -> Sequence[PlannedEdition]:
+        issue, matcher = self._draft.issue, self._publisher.matcher
+        if len(self._masks.matching.terms) > len(self._draft.matching.terms) + MOST_TERMS:
+            self._masks = IssueMasks(issue, self._draft.matching, matcher)
+        filters = [reader.subscriber.filter for reader in readers]
+        self._masks.learn(extend_matching(self._masks.matching, issue, filters, matcher))
+        even_empty = self._publisher.when_empty == "send"
         return [
-            PlannedEdition(
-                history,
-                compose_edition(masks, history, limits),
-                even_empty=publisher.when_empty == "send",
-            )
-            for history in load_histories(publisher, readers, draft.issue)
+            PlannedEdition(history, compose_edition(self._masks, history, self._limits), even_empty)
+            for history in load_histories(self._publisher, readers, issue)
         ]
-    if alone:
-        (reader,) = readers
-        on_fault(ReaderFault(reader.id, reader.subscriber.email, describe(attempt.error)))
-        return []
-    half = len(readers) // 2
-    halves = (readers[:half], readers[half:])
-    return [plan for part in halves for plan in _plan_chunk(publisher, draft, on_fault, part)]
 
 
 def masks_for(publisher: Publisher, draft: Draft, readers: Sequence[Reader]) -> IssueMasks:

@@ -1,6 +1,7 @@
 """What the store decides without a database: pure functions of states, readers and texts."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -120,22 +121,30 @@ class OwedCounter:
             for paper in issue.papers
             if not paper.muted and paper.first_seen >= oldest
         ]
-        self._found = lru_cache(maxsize=1024)(self._find)
+        self._numbers = frozenset(number for number, _ in self._papers)
+        self._by_group = defaultdict[int, set[int]](set)
+        for number, group in self._papers:
+            self._by_group[group].add(number)
+        self._after = lru_cache(maxsize=1024)(self._numbers_after)
 
     def count(self, history: ReaderHistory) -> int:
         """How many papers are new to this reader, or judged again, and were not sent yet."""
-        return len(self.numbers(history))
+        return len(self._find(history))
 
     def numbers(self, history: ReaderHistory) -> tuple[int, ...]:
-        """The ingest numbers of these papers."""
-        return self._found(history.reader.decided, history.again, history.sent)
+        """The ingest numbers of these papers, in the issue's order."""
+        found = self._find(history)
+        return tuple(number for number, _ in self._papers if number in found)
 
-    def _find(self, decided: int, again: frozenset[int], sent: frozenset[int]) -> tuple[int, ...]:
-        return tuple(
-            number
-            for number, group in self._papers
-            if (number > decided or number in again) and group not in sent
-        )
+    def _find(self, history: ReaderHistory) -> frozenset[int]:
+        new = self._after(history.reader.decided)
+        if not history.again and not history.sent:
+            return new
+        sent = (self._by_group[group] for group in history.sent & self._by_group.keys())
+        return (new | history.again & self._numbers).difference(*sent)
+
+    def _numbers_after(self, decided: int) -> frozenset[int]:
+        return frozenset(number for number in self._numbers if number > decided)
 
 
 # -- readers -------------------------------------------------------------------------------------

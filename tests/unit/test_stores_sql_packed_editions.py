@@ -74,6 +74,15 @@ def test_readers_own_rules_are_in_no_shared_words() -> None:
     assert row.own is not None
 
 
+def test_a_rule_is_stored_once_with_the_names_it_found() -> None:
+    reasons = tuple(f"include “author:Ito” (as “{name} Ito”)" for name in ("Ada", "Jun", "Noor"))
+    words = WaveWords(3)
+    edition = Edition(TO, (Section("A", (0, 1, 2), (), reasons),))
+    row = stored(words, edition)
+    assert (row.own or "").count("author:Ito") == 1
+    assert words.unpack(row) == edition
+
+
 @given(st.lists(st.integers(0, 1_000_000)))
 def test_numbers_come_back(numbers: list[int]) -> None:
     assert unpack_numbers(pack_numbers(numbers)) == numbers

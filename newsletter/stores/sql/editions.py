@@ -111,14 +111,11 @@ def store_rows(
         new = _unplanned(connection, issue, rows) if rows else ()
         if not new:
             continue
-        _store_choices(connection, [(row["reader"], row["settings"]) for row in new])
-        insert_rows(driver, schema.editions, [_stored(row, wave) for row in new])
+        choices = _stored_choices(connection, {row["reader"]: row["settings"] for row in new})
+        editions = [_stored(row, wave, choices[row["reader"]]) for row in new]
+        insert_rows(driver, schema.editions, editions)
         insert_rows(driver, schema.deliveries, [_delivery_row(issue, wave, row) for row in new])
         record_decided(driver, [(wave, row["reader"]) for row in new if not row["is_sent"]])
-    newest = sa.select(sa.func.max(CHOICES.id)).where(CHOICES.reader == EDITIONS.reader)
-    unset = (EDITIONS.wave == wave) & EDITIONS.choices.is_(None) & EDITIONS.body.is_not(None)
-    chosen = sa.update(schema.editions).where(unset)
-    connection.execute(chosen.values(choices=newest.scalar_subquery()))
     this = sa.update(schema.waves).where(WAVES.id == wave)
     connection.execute(this.values(words=words.dump()))
 
@@ -146,46 +143,48 @@ def _select_moved(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
     return sa.select(readers.id).where(moved)
 
 
-def _store_choices(connection: sa.Connection, settings: Sequence[tuple[int, str]]) -> None:
-    """Add the settings of readers whose newest stored ones are others; pairs of id and JSON."""
-    changed = {row[0] for row in run(Driver.of(connection), _select_changed, settings).fetchall()}
-    new = [{"reader": reader, "body": body} for reader, body in settings if reader in changed]
+def _stored_choices(connection: sa.Connection, settings: Mapping[int, str]) -> dict[int, int]:
+    """The ids of these readers' settings, as JSON, which are stored where the newest are others."""
+    newest = sa.select(CHOICES.reader, sa.func.max(CHOICES.id)).group_by(CHOICES.reader)
+    theirs = newest.where(CHOICES.reader.in_(settings)).subquery()
+    rows = connection.execute(
+        sa.select(CHOICES.reader, CHOICES.id, CHOICES.body).join(theirs, theirs.c[1] == CHOICES.id)
+    )
+    found = {row.reader: row.id for row in rows if row.body == settings[row.reader]}
+    new = [{"reader": r, "body": body} for r, body in settings.items() if r not in found]
     if new:
         insert_rows(Driver.of(connection), schema.choices, new)
-
-
-def _select_changed(dialect: sa.Dialect) -> sa.Select[tuple[int]]:
-    given = json_rows(dialect, reader=sa.Integer, body=sa.Text)
-    theirs = sa.select(CHOICES.body).where(CHOICES.reader == given.c.reader)
-    newest = theirs.order_by(CHOICES.id.desc()).limit(1).scalar_subquery()
-    return sa.select(given.c.reader).where(sa.func.coalesce(newest, "") != given.c.body)
+        added = newest.where(CHOICES.reader.in_([row["reader"] for row in new]))
+        found.update(tuple(row) for row in connection.execute(added))
+    return found
 
 
 def _edition_row(plan: PlannedEdition, words: WaveWords, owed: int) -> dict[str, Any]:
     """The row of an edition; see :func:`packed_rows`."""
-    edition = plan.edition
+    edition, reader = plan.edition, plan.history.reader
     body, own = words.pack(edition)
+    papers = edition.papers
     return {
         "reader": edition.to.id,
-        "papers": pack_places(edition.papers),
+        "papers": pack_places(papers),
         "again": pack_places((*edition.short, *edition.waiting)) or None,
         "body": body,
         "own": own,
-        "decided": plan.history.reader.decided,
+        "decided": reader.decided,
         "owed": owed,
         "left_out": edition.left_out + len(edition.waiting),
         "email": edition.to.email,
-        "settings": dump(plan.history.reader.subscriber),
-        "is_sent": plan.even_empty or bool(edition.papers),
+        "settings": reader.stored or dump(reader.subscriber),
+        "is_sent": plan.even_empty or bool(papers),
     }
 
 
 _NOT_STORED = frozenset({"email", "settings", "is_sent"})
 
 
-def _stored(row: Mapping[str, Any], wave: int) -> dict[str, Any]:
+def _stored(row: Mapping[str, Any], wave: int, choices: int) -> dict[str, Any]:
     columns = {name: value for name, value in row.items() if name not in _NOT_STORED}
-    return columns | {"wave": wave}
+    return columns | {"wave": wave, "choices": choices}
 
 
 def _delivery_row(issue: int, wave: int, edition: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,12 @@ reasons that differ.
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, filterfalse, repeat
-from operator import mod
+from operator import mod, sub
 from typing import Any, NamedTuple, cast
 
-from newsletter.issue.composing import quotes_own_rule, split_evidence
+from newsletter.issue.composing import quotes_own_rule, split_added
 from newsletter.model import Edition, Recipient, Section
 
 _HEAD = 4
@@ -28,8 +27,11 @@ _CHOSEN = frozenset({"name", "summary", "cadence", "day"})
 """The settings of a reader that their letter depends on, besides address and topics."""
 
 OwnReason = str | list[Any]
-"""A reason that quotes a rule of the reader's own; or the place of one, and what to add to it: the
-evidence for one of the papers that a wish finds."""
+"""A reason that quotes a rule of the reader's own; or the place of one, and what to add to it: how
+a paper writes what the rule looks for, or the evidence that a wish means the paper."""
+
+
+_ONE_BYTE = 128  # numbers below take one byte of UTF-8, with the number's value
 
 
 class StoredEdition(NamedTuple):
@@ -48,7 +50,10 @@ class StoredEdition(NamedTuple):
 
 def pack_numbers(numbers: Iterable[int]) -> bytes:
     """Numbers up to a million: one byte for those below 128, two for those below 2048."""
-    return "".join(map(chr, numbers)).encode("utf-8", "surrogatepass")
+    known = list(numbers)
+    if max(known, default=0) < _ONE_BYTE:
+        return bytes(known)
+    return "".join(map(chr, known)).encode("utf-8", "surrogatepass")
 
 
 def unpack_numbers(packed: bytes) -> list[int]:
@@ -63,7 +68,11 @@ def pack_places(places: Iterable[int]) -> bytes:
 
 def unpack_places(packed: bytes | None) -> list[int]:
     """The places that :func:`pack_places` packed; of a damaged list, those that can be read."""
-    return list(accumulate(map(ord, packed.decode("utf-8", "ignore")))) if packed else []
+    if not packed:
+        return []
+    return list(
+        accumulate(packed if packed.isascii() else map(ord, packed.decode("utf-8", "ignore")))
+    )
 
 
 def waiting_places(body: bytes | None, papers: int) -> list[int]:
@@ -86,13 +95,11 @@ def count_places(packed: bytes) -> int:
     return len(packed.decode("utf-8", "ignore"))
 
 
-def _steps(places: Sequence[int], papers: int) -> Iterable[int]:
+def _steps(places: Sequence[int], papers: int) -> list[int]:
     """The step to each place from the one before; one that goes back goes on through the end."""
     before = chain((0,), places)
-    return (
-        step if step >= 0 else step % papers
-        for step in (place - last for last, place in zip(before, places, strict=False))
-    )
+    steps = list(map(sub, places, before))
+    return [step % papers for step in steps] if min(steps, default=0) < 0 else steps
 
 
 class WaveWords:
@@ -114,7 +121,7 @@ class WaveWords:
             for name, pairs in known.get("usual", {}).items()
         }
         self._index = {word: index for index, word in enumerate(self.words)}
-        self._reasons = cache(self._find_reasons)
+        self._known = {name: self._find_reasons(name) for name in self.usual}
 
     def dump(self) -> bytes:
         """The words as they are stored."""
@@ -125,24 +132,48 @@ class WaveWords:
     def pack(self, edition: Edition) -> tuple[bytes, str | None]:
         """An edition's body, and the reasons that quote its reader's own rules, as JSON."""
         heads, places, others, own = list[int](), list[int](), list[int](), list[OwnReason]()
+        reasons = dict[str, int]()  # a rule is the reason for many papers
         for section in edition.sections:
             name = self._word(section.name)
-            usual = self.usual.setdefault(name, {})
             kind = 2 * section.more + section.leads
             heads += (name, kind, len(section.cards), len(section.rows))
-            reasons = map(self._reason, section.because, [own] * len(section.because))
-            for place, reason in zip(section.papers, reasons, strict=True):
-                # A reader's own rules are nobody else's reason.
-                if reason % 2 or usual.setdefault(place, reason // 2) != reason // 2:
-                    others += (len(places), reason)
-                places.append(place)
+            others += self._unusual(name, section, len(places), own, reasons)
+            places += section.papers
         places += (*edition.more, *edition.waiting)
         ends = (len(edition.more), len(edition.waiting), len(edition.corrections))
         # Papers that no edition has are in no section, and so have no reason.
         tail = others if edition.sections else edition.popular
         parts = (edition.corrections, _steps(places, self.papers), tail)
         body = pack_numbers(chain((len(edition.sections),), heads, ends, *parts))
-        return body, json.dumps(own, ensure_ascii=False) if own else None
+        text = json.dumps(own, ensure_ascii=False, separators=(",", ":")) if own else None
+        return body, text
+
+    def _unusual(
+        self, name: int, section: Section, first: int, own: list[OwnReason], found: dict[str, int]
+    ) -> list[int]:
+        """Each paper with another reason than usual, counted from ``first``, and its reason.
+
+        ``found`` has the numbers of the edition's reasons so far.
+        """
+        known = self._known.setdefault(name, {})
+        papers, because = section.papers, section.because
+        usual = tuple(map(known.get, papers))
+        if usual == because:
+            return []
+        unusual = list[int]()
+        for at, place in enumerate(papers):
+            said = because[at]
+            if usual[at] == said:
+                continue
+            reason = found.get(said)
+            if reason is None:
+                reason = found[said] = self._reason(said, own)
+            if usual[at] is None and not reason % 2:  # own rules are nobody else's reason
+                self.usual.setdefault(name, {})[place] = reason // 2
+                known[place] = said
+            else:
+                unusual += (first + at, reason)
+        return unusual
 
     def unpack(self, row: StoredEdition) -> Edition:
         """The edition in a row.
@@ -179,7 +210,7 @@ class WaveWords:
         because, start, sections = list[str | None](), 0, []
         for name, _, cards, rows in described:
             end = start + cards + rows
-            because += map(self._reasons(name).get, places[start:end])
+            because += map(self._known.get(name, {}).get, places[start:end])
             start = end
         words = (self.words, _read_own(own))
         for at, reason in zip(others[::2], others[1::2], strict=True):
@@ -194,7 +225,7 @@ class WaveWords:
             start = end
         return tuple(sections)
 
-    def _find_reasons(self, name: int) -> Mapping[int, str]:
+    def _find_reasons(self, name: int) -> dict[int, str]:
         """The usual reason of each paper under a heading."""
         return {place: self.words[reason] for place, reason in self.usual[name].items()}
 
@@ -208,9 +239,9 @@ class WaveWords:
         """Twice the index of a word; one more for those in ``own``, to which it may be added."""
         if not quotes_own_rule(reason):
             return 2 * self._word(reason)
-        quoted, evidence = split_evidence(reason)
+        quoted, added = split_added(reason)
         entry = _add(quoted, own)
-        return 2 * (_add([entry, evidence], own) if evidence else entry) + 1
+        return 2 * (_add([entry, added], own) if added else entry) + 1
 
 
 def _add(entry: OwnReason, own: list[OwnReason]) -> int:

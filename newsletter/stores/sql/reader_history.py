@@ -211,8 +211,8 @@ def _sent(
     )
     for reader, wave, papers in connection.execute(query):
         of_wave = groups[wave]
-        places = unpack_places(papers)
-        found[reader].update(of_wave[place] for place in places if place in of_wave)
+        if had := of_wave.keys() & unpack_places(papers):
+            found[reader].update(map(of_wave.__getitem__, had))
     return {reader: frozenset(groups) for reader, groups in found.items()}
 
 

@@ -46,7 +46,8 @@ def reader_of(row: sa.Row[Any]) -> Reader:
         status, fault = "confirmed", f"there is no status {status!r}"
     if fault or subscriber is None:
         return Reader(row.id, Subscriber(email), status, 0, _origin(row), fault)
-    return Reader(row.id, subscriber, status, row.decided, _origin(row), "", fallback)
+    stored = "" if fallback else row.body
+    return Reader(row.id, subscriber, status, row.decided, _origin(row), "", fallback, stored)
 
 
 def _origin(row: sa.Row[Any]) -> Origin:
