@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from bench.labelled import Asked, average_precision
 from newsletter.app.files import load_engine
@@ -56,6 +55,8 @@ def fit(table: Sequence[Signals]) -> Numbers:
     def loss(weights: Numbers) -> float:
         pull = PULL * float((((weights - START) / START) ** 2).sum())
         return sum(each.loss(weights) for each in table) / len(table) + pull * len(START)
+
+    from scipy.optimize import minimize  # noqa: PLC0415 - takes longer than all else here
 
     return np.asarray(minimize(loss, START, method="Nelder-Mead", options={"maxiter": 800}).x)
 
