@@ -92,24 +92,26 @@ BY_ISSUE = Ranking()
 """The issue's own order."""
 
 
-def rank_wishes(masks: IssueMasks, wants: Filter, sure: int, among: int) -> tuple[int, Ranking]:
-    """What a reader's wishes find, and the order of their papers.
+def find_by_rules(
+    masks: IssueMasks, wants: Filter, in_topics: int, among: int
+) -> tuple[int, Ranking]:
+    """The papers in a reader's topics, with those that their includes find, and their order.
 
-    ``sure`` are the papers that their topics and rules of words find, ``among`` those that they
-    can still get.
+    ``among`` are the papers that the reader can still get: a wish finds the best of these.
     """
-    found = best = strong = likely = 0
-    alike: list[int] = []
-    for rule in wants.include:
-        if (wish := masks.found_by_wish(rule, wants.breadth, among)) is not None:
-            found |= wish.found
-            best |= wish.best
-            strong |= wish.strong
-            likely |= wish.likely
-            alike.append(wish.strong & ~sure)
-    if not alike:
-        return 0, BY_ISSUE
-    return found, Ranking(sure | strong, likely, found & ~sure & ~best, tuple(alike))
+    by_rule, together = masks.find(wants, among), 0
+    for each in by_rule:
+        together |= each
+    width, every = masks.width, masks.all_papers
+    sure = in_topics | together >> width & every
+    if not together & every:
+        return sure, BY_ISSUE
+    found = together >> 2 * width & every
+    strong, likely = together >> 4 * width & every, together >> 5 * width
+    titles = found & ~(sure | together >> 3 * width)
+    others, strongly = every & ~sure, 4 * width
+    alike = tuple([each >> strongly & others for each in by_rule])
+    return sure | found, Ranking(sure | strong, likely, titles, alike)
 
 
 def near_wishes(masks: IssueMasks, wants: Filter) -> int:

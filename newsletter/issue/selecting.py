@@ -13,10 +13,11 @@ from newsletter.issue.composing import (
     quote_forms,
     quote_rule,
 )
-from newsletter.issue.ranking import BY_ISSUE, Ranking, rank_wishes
+from newsletter.issue.ranking import BY_ISSUE, Ranking, find_by_rules
 from newsletter.model import (
     BY_FILTER,
     EVERY_PAPER,
+    NO_TASTE,
     OTHER,
     Edition,
     Filter,
@@ -74,48 +75,39 @@ def select_papers(masks: IssueMasks, history: ReaderHistory) -> Selection:
     """Decide every paper of the issue for one reader."""
     reader = history.reader
     wants = reader.subscriber.filter
-    again = _mask_of(masks.by_number, history.again)
-    owed = (masks.numbered_after(reader.decided) | again) & ~masks.muted & ~masks.outdated
-    sent = _mask_of(masks.by_group, history.sent)
-    wanted = _wanted(masks, wants)
+    again = _mask_of(masks.by_number, history.again) if history.again else 0
+    sent = _mask_of(masks.by_group, history.sent) if history.sent else 0
+    owed = (masks.numbered_after(reader.decided) | again) & masks.in_time
     excluded = 0
     for rule in wants.exclude:
         excluded |= masks.excluded_by(rule)
-    free = owed & ~sent & ~excluded & ~masks.quarantined
-    popular = masks.with_upvotes(wants.min_upvotes) if wants.min_upvotes else masks.all_papers
-    popular &= ~masks.short
-    ranking = BY_ISSUE
-    if masks.matching.wishes:
-        found, ranking = rank_wishes(masks, wants, wanted, free & popular)
-        wanted |= found
-    candidates = free & wanted
-    return Selection(
-        chosen=candidates & popular,
-        too_few_upvotes=candidates & ~popular,
-        again=again,
-        owed=owed,
-        sent=sent,
-        wanted=wanted,
-        excluded=excluded,
-        ranking=ranking.moved_by(history.taste),
-    )
+    free, popular = owed & masks.sound & ~(sent | excluded), masks.popular
+    if wants.min_upvotes:
+        popular &= masks.with_upvotes(wants.min_upvotes)
+    wanted, ranking = _wanted(masks, wants, free & popular)
+    if history.taste is not NO_TASTE:
+        ranking = ranking.moved_by(history.taste)
+    chosen = free & popular & wanted
+    short = free & wanted ^ chosen
+    return Selection(chosen, short, again, owed, sent, wanted, excluded, ranking)
 
 
-def _wanted(masks: IssueMasks, wants: Filter) -> int:
-    """Papers in a topic that the reader follows, or matching an include."""
+def _wanted(masks: IssueMasks, wants: Filter, among: int) -> tuple[int, Ranking]:
+    """Papers in a topic that the reader follows or that an include finds, and their order.
+
+    ``among`` are the papers that the reader can still get: a wish finds the best of these.
+    """
     if wants.everything:
-        return masks.all_papers
-    wanted = 0
-    for name in masks.followed(wants.topics):
-        wanted |= masks.matching.topics[name]
-    for rule in wants.include:
-        wanted |= masks.matching_rule(rule)
-    return wanted
+        return masks.all_papers, BY_ISSUE
+    in_topics = 0
+    for name in masks.followed(wants.topics) if wants.topics else ():
+        in_topics |= masks.matching.topics[name]
+    if not wants.include:
+        return in_topics, BY_ISSUE
+    return find_by_rules(masks, wants, in_topics, among)
 
 
 def _mask_of(indexes: Mapping[int, int], numbers: frozenset[int]) -> int:
-    if not numbers:  # as for most readers
-        return 0
     return sum([1 << indexes[number] for number in numbers if number in indexes])
 
 
