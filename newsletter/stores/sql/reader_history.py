@@ -4,6 +4,7 @@ An edition lists the papers that lacked upvotes for its reader for the first tim
 had no room. The last one that was decided is that whose wave's cutoff is the reader's ``decided``.
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -98,8 +99,9 @@ class HistoryQueries(EditionQueries, Papers, Issues):
                 short = _again(connection, [row.id for row in rows], day)
                 asked = _upvotes_asked(connection, short)
                 new = {
-                    reader: {n for n in numbers if n not in found or asked[reader] < found[n]}
+                    reader: fewer
                     for reader, numbers in short.items()
+                    if (fewer := {n for n in numbers if asked[reader] < found.get(n, math.inf)})
                 }
                 for reader, numbers in _not_sent(connection, new):
                     fewest = asked[reader]
