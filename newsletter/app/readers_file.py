@@ -1,20 +1,66 @@
 """Bring the store's readers up to date from the operator's file of readers."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
 
+from newsletter.app.files import read_file, remedy
 from newsletter.letter.links import Keyring
 from newsletter.model import LEFT, FileEffect, ListedReader, OperatorAct, Reader, Subscriber
-from newsletter.ports import Acts
+from newsletter.ports import Acts, Operator
 from newsletter.readers.erasing import is_erased, without_erased
 from newsletter.readers.operating import OperatedStore, describe_change
 
 _log = logging.getLogger(__name__)
 
+TAKEN_IN = "readers' file taken in"
+"""The fact of a store that says which content of the readers' file it took in last."""
+
+LARGE = 100_000
+"""Bytes from which a readers' file that has not changed is not read again."""
+
 _FILE = "readers' file"  # as who acts
 _NAMED = 10  # readers that one sync names in the log
+
+
+def read_bytes(path: Path, configuration: str) -> bytes:
+    """The bytes of the readers' file; ``configuration`` is the name of the file that names it.
+
+    Raises:
+        ConfigurationError: it does not exist or cannot be read.
+    """
+    lists_nobody = "write it (`subscribers: []` lists nobody)"
+    return read_file(
+        path, remedy(path, f"{lists_nobody}, or correct `subscribers:` in {configuration}")
+    )
+
+
+def is_taken_in(store: Operator, content: bytes, topics: Collection[str]) -> bool:
+    """Whether a store took in a large file as it is now, with these names of topics.
+
+    A file with variables may mean something else than before.
+    """
+    if len(content) < LARGE or b"${" in content:
+        return False
+    return store.facts().get(TAKEN_IN) == _digest(content, topics)
+
+
+def record_taken_in(store: Operator, content: bytes, topics: Collection[str]) -> None:
+    """Record that a store has taken in a file of any size."""
+    digest = _digest(content, topics)
+    if store.facts().get(TAKEN_IN) != digest:
+        store.record_fact(TAKEN_IN, digest)
+
+
+def _digest(content: bytes, topics: Collection[str]) -> str:
+    """A digest of what decides what a file means; another version may read it otherwise."""
+    digest = blake2b(content, digest_size=16)
+    digest.update("\0".join((version("daily-papers-newsletter"), *sorted(topics))).encode())
+    return digest.hexdigest()
 
 
 def subscribed(listed: Iterable[ListedReader]) -> tuple[Subscriber, ...]:

@@ -31,7 +31,7 @@ class SubscribersFileRefresh:
         if self._last == before:
             return
         try:
-            self._app.sync_subscribers_file()
+            self._app.sync_readers()
         except StoreError:
             self._last = before
             raise

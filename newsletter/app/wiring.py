@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter import sources, templates
+from newsletter.app import readers_file
 from newsletter.app.clock import SystemClock
 from newsletter.app.files import (
     OWN_FOLDER,
@@ -27,7 +28,6 @@ from newsletter.app.files import (
 from newsletter.app.guards import check_keys, check_store, open_journal, refuse_missing_file
 from newsletter.app.keys import all_secrets
 from newsletter.app.locks import FileRunLock
-from newsletter.app.readers_file import subscribed, sync_readers
 from newsletter.app.source_adapters import make_sources
 from newsletter.config import OAuthSettings, Settings, read_settings
 from newsletter.config.subscribers import read_subscribers
@@ -154,32 +154,33 @@ class App:
         Raises:
             ConfigurationError: the file does not exist or is wrong.
         """
-        return self._read_subscribers()
+        content = readers_file.read_bytes(self.subscribers_file, self.path.name)
+        return self._read_subscribers(content)
 
     @property
     def listed_subscribers(self) -> tuple[Subscriber, ...]:
         """The subscribers in the operator's file, without those who left; see above."""
-        return subscribed(self.listed_readers)
+        return readers_file.subscribed(self.listed_readers)
 
-    def _read_subscribers(self) -> tuple[ListedReader, ...]:
-        path = self.subscribers_file
-        lists_nobody = "write it (`subscribers: []` lists nobody)"
-        otherwise = f"{lists_nobody}, or correct `subscribers:` in {self.path.name}"
-        content = read_file(path, remedy(path, otherwise))
-        return read_subscribers(content, path.name, self.known_topics, self.environment)
+    def _read_subscribers(self, content: bytes) -> tuple[ListedReader, ...]:
+        name = self.subscribers_file.name
+        return read_subscribers(content, name, self.known_topics, self.environment)
 
-    def sync_subscribers_file(self) -> None:
-        """Read the operator's file again and bring the store's readers up to date.
+    def sync_readers(self, *, again: bool = False) -> None:
+        """Read the operator's file and bring the store's readers up to date.
+
+        A large file that the store has taken in as it is now is read only ``again`` if asked to.
 
         Raises:
             ConfigurationError: the file is wrong; the readers stay as they were.
         """
-        sync_readers(self.store, self._read_subscribers(), self.keyring, self.clock.now())
-
-    def sync_readers(self) -> None:
-        """Bring the store's readers up to date from the operator's file as it was first read."""
-        listed = self.listed_readers  # first: a wrong file must not leave a new store behind
-        sync_readers(self.store, listed, self.keyring, self.clock.now())
+        content = readers_file.read_bytes(self.subscribers_file, self.path.name)
+        topics = self.known_topics
+        file = Path(self.journal.file or self.path)  # another kind of store is always there
+        if again or not file.exists() or not readers_file.is_taken_in(self.store, content, topics):
+            listed = self._read_subscribers(content)  # a wrong file leaves no new store behind
+            readers_file.sync_readers(self.store, listed, self.keyring, self.clock.now())
+            readers_file.record_taken_in(self.store, content, topics)
 
     def readers(self) -> tuple[Reader, ...]:
         """Every reader, after the store was brought up to date from the operator's file."""

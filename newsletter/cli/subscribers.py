@@ -313,7 +313,7 @@ def unsuppress(config: Path, output: Output, email: Email) -> int:
         (reader,) = find_readers(app.store.readers(emails=[found.email]), [found.email])
         app.operator_service(COMMAND_LINE).unblock(reader, app.clock.now())
         # Unblocking must not activate a reader who was deleted from the file meanwhile.
-        app.sync_subscribers_file()
+        app.sync_readers(again=True)
     document = {"unsuppressed": found.email, "why_blocked": found.why}
     output.result(document, f"{found.email}: gets emails again (was blocked: {found.why})")
     return 0

@@ -7,7 +7,6 @@ from email.headerregistry import Address as HeaderAddress
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -63,6 +62,13 @@ class Strict(BaseModel):
         return {key: part for key, part in value.items() if part is not None or key not in known}
 
 
+_PLAIN_ADDRESS = re.compile(
+    r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,}"
+)
+_SHORT = 64
+"""An address that is plain and no longer than this is right as it is: no part can be too long."""
+
+
 def address(text: str) -> str:
     """An email address with its domain in lower-case ASCII (IDNA).
 
@@ -72,6 +78,8 @@ def address(text: str) -> str:
     Raises:
         ValueError: mail cannot be sent to it, with the reason.
     """
+    if len(text) <= _SHORT and _PLAIN_ADDRESS.fullmatch(text):
+        return text
     local, _, domain = text.rpartition("@")
     if _ODD_DOTS.fullmatch(local):
         plain = _validated(f"{local.replace('.', '-')}@{domain}", display_name=False, shown=text)
@@ -95,6 +103,11 @@ def written_mailbox(text: str) -> str:
 
 
 def _validated(text: str, *, display_name: bool, shown: str = "") -> tuple[str, str]:
+    from email_validator import (  # noqa: PLC0415 - slow to import; most addresses are plain
+        EmailNotValidError,
+        validate_email,
+    )
+
     try:
         parsed = validate_email(
             text,

@@ -103,3 +103,17 @@ def test_who_waits_is_approved_or_declined(newsletter: Newsletter, inbox: Inbox)
     listed = newsletter.json("subscribers", "list")
     assert [each["status"] for each in listed] == ["confirmed", "unsubscribed"]
     assert "waits" not in newsletter.run("subscribers", "approve", ADA, code=2).stderr
+
+
+@pytest.mark.slow
+def test_large_file_is_read_only_when_it_changed(newsletter: Newsletter) -> None:
+    file, long = newsletter.folder / "subscribers.yaml", "#" * 100_000
+    file.write_text(f"subscribers:\n  - email: ada@example.org\n{long}")
+    newsletter.run("status")
+    with closing(open_store(f"sqlite:///{newsletter.folder}/newsletter.db")) as store:
+        store.set_status(ADA, "unconfirmed", now=NOON)  # reading it would confirm her
+        newsletter.run("status")
+        assert [reader.status for reader in store.readers()] == ["unconfirmed"]
+        file.write_text(f"subscribers:\n  - email: ada@example.org\n{long}#")
+        newsletter.run("status")
+        assert [reader.status for reader in store.readers()] == ["confirmed"]

@@ -137,7 +137,7 @@ def test_matcher_failing_on_one_reader_stops_that_reader(scene: Scene) -> None:
     scene.newsletter.subscribe(
         {"email": ADA}, {"email": BOB, "include": ["poison"]}, {"email": CLEO}
     )
-    scene.app.sync_subscribers_file()
+    scene.app.sync_readers()
     scene.run(replace(publisher, matcher=BrokenMatcher(term="poison")))
     assert scene.recipients == [ADA, CLEO, OPERATOR]
     scene.assert_named(BOB, "KeyError")
@@ -235,10 +235,10 @@ def test_letter_that_cannot_be_built_stops_that_letter(scene: Scene) -> None:
 def test_skipped_reader_gets_the_letter_once_it_works(scene: Scene) -> None:
     publisher = publisher_of(scene)
     scene.newsletter.subscribe({"email": ADA}, {"email": BOB, "include": ["poison"]})
-    scene.app.sync_subscribers_file()
+    scene.app.sync_readers()
     scene.run(replace(publisher, matcher=BrokenMatcher(term="poison")))
     day = publisher.store.issue_days()[0]
     scene.newsletter.subscribe({"email": ADA}, {"email": BOB})
-    scene.app.sync_subscribers_file()
+    scene.app.sync_readers()
     sent = scene.newsletter.run("send", "--date", day.isoformat(), "--yes", "--dry-run").stdout
     assert sent.startswith("1 ")
