@@ -60,7 +60,7 @@ class _Wave:
     def has(self, reader: int) -> bool:
         """Whether the journal has this reader of the wave."""
         place = bisect_left(self.readers, reader)
-        return self.readers[place : place + 1] == array("q", [reader])
+        return place < len(self.readers) and self.readers[place] == reader
 
 
 class JournaledStore(SqlStore, Journaled):
