@@ -18,7 +18,7 @@ from bench.turns import FROZEN, freeze, ours, turn
 from bench.workload import Morning, morning
 from newsletter.cli.demo import Inbox
 from newsletter.issue.editions import lead_length
-from newsletter.letter.assembling import WORDS_A_MINUTE, inbox_lines
+from newsletter.letter.assembling import WORDS_A_MINUTE, InboxLines
 from newsletter.letter.fragments import IssueFragments
 from newsletter.model import Edition
 from newsletter.stores import open_store
@@ -89,7 +89,7 @@ def _body(message: EmailMessage, kind: str) -> str:
 
 
 def _naive(name: str, day: Morning, fragments: IssueFragments, edition: Edition) -> str:
-    _, preheader = inbox_lines(fragments, (edition.papers, len(edition.papers), False))
+    _, preheader = InboxLines(fragments).of(edition.papers)
     whole = in_one_pass(
         name,
         edition,

@@ -22,10 +22,10 @@ from typing import TypeVar
 import jinja2
 import mjml
 
-from bench.workload import DAY, FROZEN, Morning, filters, histories, morning
+from bench.workload import DAY, Morning, filters, histories, morning
 from newsletter.issue.composing import IssueMasks
 from newsletter.issue.editions import EditionLimits, compose_edition
-from newsletter.letter.links import Keyring, Links, sign_links
+from newsletter.letter.links import Keyring, Links, letter_links
 from newsletter.letter.message import MessageBuilder
 from newsletter.letter.rendering import LetterTemplates, render_issue
 from newsletter.letter.views import PaperView, paper_view
@@ -136,7 +136,7 @@ def _compose(builder: MessageBuilder, editions: Sequence[Edition]) -> Envelope:
 
 def links_of(edition: Edition) -> Links:
     """The links in one reader's letter."""
-    return sign_links(PUBLICATION, KEYS, DAY, FROZEN, edition.to.id)
+    return letter_links(PUBLICATION, KEYS, DAY, edition.to.id)
 
 
 def _obvious(editions: Sequence[Edition], views: Sequence[PaperView]) -> int:

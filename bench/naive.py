@@ -1,6 +1,6 @@
 """The naive renderer: a letter as one template with loops, rendered in one pass."""
 
-from newsletter.letter.assembling import REASON_INDENT, shown_reason
+from newsletter.letter.compiling import REASON_INDENT, shown_reason
 from newsletter.letter.inbox import topic_counts, topic_index
 from newsletter.letter.links import Links
 from newsletter.letter.views import paper_view, wrap
@@ -66,10 +66,9 @@ def in_one_pass(
     views = [paper_view(paper.item, made.day) for paper in made.papers]
     reason = str if html else (lambda text: wrap(text, REASON_INDENT))
     length: Summary = whole.summary
-    counts, without = topic_counts(
-        whole, [*(topic.name for topic in made.topics), OTHER, BY_FILTER]
-    )
-    index = topic_index(dict(counts), without, "today")
+    names = (*(topic.name for topic in made.topics), OTHER, BY_FILTER)
+    counts, without = topic_counts(whole, {name: place for place, name in enumerate(names)})
+    index = topic_index(counts, without, "today")
     return (
         make_environment(where, sources, autoescape=html)
         .get_template(name)

@@ -1,11 +1,12 @@
 """The rendered fragments that an issue's letters consist of; they are stored with the issue."""
 
 import json
+import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from itertools import zip_longest
+from itertools import chain
 from typing import Any, TypeVar
 
 from newsletter.issue.editions import HtmlSizes
@@ -39,6 +40,14 @@ def placeholder(name: str) -> str:
     return f"\ue000{name}\ue001"
 
 
+_PLACEHOLDER = re.compile(f"({placeholder('[a-z_]+')})")
+
+
+def split_at_placeholders(text: str) -> Fragment:
+    """The fragment that a rendered text with placeholders is."""
+    return tuple(_PLACEHOLDER.split(text))
+
+
 _STORED_PLACEHOLDER = {0xE000: None, 0xE001: None}  # leaves a placeholder's name, as it is stored
 
 _MAX_BYTES = {
@@ -67,10 +76,20 @@ class PartFragments:
     weekly: Mapping[str, Fragment] = field(default_factory=dict)
     """The blocks around the papers that are others in a weekly letter."""
 
-    def whole_cards(self, length: Length) -> Iterator[Fragment]:
-        """Every paper's card of this length, with what it asks its reader."""
-        for card, like in zip_longest(self.cards[length], self.likes, fillvalue=()):
-            yield (f"{card}{like[0]}", *like[1:]) if like else (str(card),)
+    def whole_card(self, length: Length, paper: int) -> Fragment:
+        """A paper's card of this length, with what it asks its reader."""
+        card = self.cards[length][paper]
+        like = self.likes[paper] if self.likes else ("",)
+        return (f"{card}{like[0]}", *like[1:])
+
+    @property
+    def placeholders(self) -> Mapping[str, None]:
+        """Every placeholder of the fragments, but for that of a reason, in their order."""
+        forms = chain.from_iterable(self.counts.values())
+        blocks = (self.frame, self.weekly, self.headings, self.more_in)
+        fragments = chain(*(block.values() for block in blocks), forms, self.likes)
+        found = dict.fromkeys(text for fragment in fragments for text in fragment[1::2])
+        return {text: None for text in found if text != placeholder("because")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,8 @@ class IssueFragments:
     machine_written: tuple[int, ...] = ()  # the papers whose ``brief`` card has the source's words
     names: tuple[Names, ...] = ()  # of every paper, for subjects and preheaders
     weekly_subjects: tuple[tuple[Fragment, Fragment], ...] = ()  # as ``subjects``
+    sealed: bool = False
+    """Whether one hash signs all links of a letter; earlier versions signed each apart."""
 
     @property
     def sizes(self) -> HtmlSizes:
@@ -112,7 +133,10 @@ class IssueFragments:
             },
             reason=MAX_REASON_BYTES + sum(map(_bytes, part.frame["because"][::2])),
             cards={
-                length: tuple(self._max_bytes(card) + card_end for card in part.whole_cards(length))
+                length: tuple(
+                    self._max_bytes(part.whole_card(length, paper)) + card_end
+                    for paper in range(len(part.rows))
+                )
                 for length in part.cards
             },
             rows=tuple(map(_bytes, part.rows)),
@@ -168,6 +192,7 @@ class IssueFragments:
             words={length: tuple(words) for length, words in _with_brief(fields["words"]).items()},
             machine_written=tuple(fields.get("machine_written", ())),
             weekly_subjects=_load_subjects(fields.get("weekly_subjects", ())),
+            sealed=fields.get("sealed", False),
             names=tuple((title, name, short) for title, name, short in fields.get("names", ())),
         )
 

@@ -1,6 +1,6 @@
 """The lines that say what is in a letter: its subject, its preheader, and its index of topics."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from newsletter.issue.composing import name_reason, quotes_own_rule
@@ -16,7 +16,7 @@ An inbox fills a shorter one up with the letter's masthead and cuts a longer one
 """
 
 _INDEX_WIDTH = 92  # characters of two lines at 360 pixels
-_BETWEEN = "\u00a0· "  # no line begins with the dot
+BETWEEN = "\u00a0· "  # between the topics of an index: no line begins with the dot
 
 Names = tuple[str, str, str]
 """How a paper may be called, the longest name first: in a preheader, in a subject with others."""
@@ -36,13 +36,25 @@ def name_papers(papers: Sequence[Names], total: int, width: int) -> tuple[str, i
 
     ``width`` is the most characters: as many papers are named as fit, at most three.
     """
-    for form, count in _FORMS:
-        named = papers[:count]
-        more = f" +{total - len(named)}" if total > len(named) else ""
-        line = _joined(list(dict.fromkeys(names[form] for names in named))) + more
+    return fitting_names(names_to_try(papers), total, width)
+
+
+def names_to_try(papers: Sequence[Names]) -> list[tuple[str, int]]:
+    """The names of these papers that a subject tries, in this order; and how many they are of."""
+    chosen = [(papers[:count], form) for form, count in _FORMS]
+    return [
+        (_joined(list(dict.fromkeys(names[form] for names in named))), len(named))
+        for named, form in chosen
+    ]
+
+
+def fitting_names(tries: Sequence[tuple[str, int]], total: int, width: int) -> tuple[str, int]:
+    """What :func:`name_papers` returns, of the names to try."""
+    for names, named in tries:
+        line = f"{names} +{total - named}" if total > named else names
         if len(line) <= width:
             break
-    return shorten(line, width), len(named)
+    return shorten(line, width), named
 
 
 def preheader(papers: Sequence[Names], about_first: str) -> str:
@@ -71,17 +83,13 @@ def quiet_preheader(popular: Names, unmatched: int) -> str:
     return shorten(line, PREHEADER[1])
 
 
-TopicCounts = tuple[tuple[tuple[str, int], ...], tuple[str, ...]]
-"""How many papers each topic has; and the topics that have none."""
-
-
-def topic_counts(edition: Edition, known: Collection[str]) -> TopicCounts:
+def topic_counts(edition: Edition, order: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
     """The counts of an edition's topics, and those followed that have no paper of it.
 
-    They are in the reader's order, and then in that of ``known``, all topics of the issue. The
+    They are in the reader's order, and then in ``order``, that of all topics of the issue. The
     papers that open the letter count for their topics.
     """
-    own = BY_FILTER_BEFORE if BY_FILTER_BEFORE in known else BY_FILTER
+    own = BY_FILTER_BEFORE if BY_FILTER_BEFORE in order else BY_FILTER
     counts: dict[str, int] = {}
     for section in edition.sections:
         if section.leads:
@@ -92,11 +100,11 @@ def topic_counts(edition: Edition, known: Collection[str]) -> TopicCounts:
             below = len(section.cards) + len(section.rows) + section.more
             counts[section.name] = counts.get(section.name, 0) + below
     if not counts:
-        return (), ()
-    followed = [topic for topic in edition.to.topics if topic in known]
-    order = dict.fromkeys((*followed, *known))
-    without = tuple(topic for topic in followed if topic not in counts)
-    return tuple((name, counts[name]) for name in order if name in counts), without
+        return {}, []
+    followed = [topic for topic in edition.to.topics if topic in order]
+    others = sorted((counts.keys() & order.keys()) - {*followed}, key=order.__getitem__)
+    without = [topic for topic in followed if topic not in counts]
+    return {name: counts[name] for name in (*followed, *others) if name in counts}, without
 
 
 @lru_cache(maxsize=4096)
@@ -110,17 +118,29 @@ def topic_index(counts: Mapping[str, int], without: Sequence[str], when: str) ->
     ``without`` are topics that have none; ``when`` is today or this week. What does not fit is
     counted. A single entry says no more than the masthead: then the index is empty.
     """
+    return BETWEEN.join(index_entries(counts, without, when))
+
+
+def index_entries(counts: Mapping[str, int], without: Sequence[str], when: str) -> list[str]:
+    """What stands between the dots of the :func:`topic_index`."""
     if len(counts) + len(without) <= 1:
-        return ""
-    entries = [f"{name}\u00a0{count}" for name, count in counts.items()]
+        return []
+    shown = [f"{name}\u00a0{count}" for name, count in counts.items()]
     last = [f"{', '.join(without)} none {when}"] if without else []
-    if len(without) > 1 and len(_BETWEEN.join(entries + last)) > _INDEX_WIDTH:
+    if len(without) > 1 and index_width(shown + last) > _INDEX_WIDTH:
         last = [f"{len(without)} topics none {when}"]
-    shown = list(entries)
-    while len(line := _BETWEEN.join(shown + last)) > _INDEX_WIDTH and len(shown) > 1:
+    while index_width(shown + last) > _INDEX_WIDTH and len(shown) > 1:
         shown.pop()
-        last = [f"{len(entries) - len(shown)} more topics", *last[len(last) - bool(without) :]]
-    return shorten(line, _INDEX_WIDTH)
+        last = [f"{len(counts) - len(shown)} more topics", *last[len(last) - bool(without) :]]
+    shown += last
+    if index_width(shown) <= _INDEX_WIDTH:
+        return shown
+    return [shorten(BETWEEN.join(shown), _INDEX_WIDTH)]
+
+
+def index_width(entries: Sequence[str]) -> int:
+    """The characters of an index with these entries."""
+    return sum(map(len, entries)) + len(BETWEEN) * (len(entries) - 1)
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -1,9 +1,10 @@
 """Signed links: they let a reader act without a login.
 
 A token is ``<payload>.<time>.<signature>``: the payload in base64url, the time of signing in
-seconds since 1970 (base 36), and HMAC-SHA256 over both under a key of its purpose. An unsubscribe
-token is valid for nothing else, and in no other newsletter. A token is signed, not encrypted: its
-payload is no secret.
+seconds since 1970 (base 36), and HMAC-SHA256 over both under a key of its purpose. The tokens of a
+letter are ``<reader>.<day>.<seal>``: one keyed hash seals them all (:class:`LetterSeals`). An
+unsubscribe token is valid for nothing else, and in no other newsletter. A token is signed, not
+encrypted: its payload is no secret.
 """
 
 import hashlib
@@ -46,6 +47,12 @@ An unsubscribe link never expires; a feed ends with its reader's subscription.""
 MAX_LOCAL_PART, MAX_ADDRESS = 64, 254  # characters (RFC 5321, 4.5.3.1.1 and 4.5.3.1.3)
 TAG_ROOM = 26  # a plus, and the longest tag of a reader's number of up to 7 digits
 _MAX_ID_DIGITS = 20  # more digits than any reader's id has
+
+_WRONG = "This link is incomplete or wrong. Open it from the email again."
+_TOO_OLD = "This link is too old. Open the one in a newer email."
+
+_SEAL = 32  # hex digits of a seal
+_LENGTH_OF_A_DAY = timedelta(hours=50)  # from its first instant anywhere (UTC+14) to its last
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -116,47 +123,132 @@ def sign_token(payload: str, purpose: Purpose, keys: Keyring, at: datetime) -> s
     return f"{body}.{_signature(body, _derived_keys(keys, purpose)[0])}"
 
 
+Tokens = tuple[str, str, str]
+"""The tokens in a letter, for :data:`SEALED`."""
+
+
+class LetterSeals:
+    """Signs what names the reader in the letters of one day: one keyed hash a letter.
+
+    BLAKE2b (RFC 7693) of ``<reader>.<day>`` under the newsletter's key has 64 bytes, of which each
+    purpose has its own. Whoever knows some of them learns nothing of the others.
+    """
+
+    def __init__(self, keys: Keyring, day: date) -> None:
+        self._keyed = _letter_hash(keys.secrets[0], keys.audience)
+        self._day = f".{_base36(day.toordinal())}"
+
+    def sign(self, reader: int) -> tuple[Tokens, str]:
+        """The tokens in one reader's letter, and the tag in its Message-ID."""
+        body = f"{reader}{self._day}"
+        keyed = self._keyed.copy()
+        keyed.update(body.encode())
+        seal = keyed.hexdigest()
+        tokens = (f"{body}.{seal[:32]}", f"{body}.{seal[32:64]}", f"{body}.{seal[64:96]}")
+        return tokens, seal[96:112]
+
+
+SEALED: tuple[Purpose, ...] = ("unsubscribe", "preferences", "edition")
+"""The purposes of the links in a letter, in the order of their seals."""
+
+
+@lru_cache(maxsize=64)
+def _letter_hash(secret: str, audience: str) -> "hashlib.blake2b":
+    key = hashlib.sha256(b"letter:" + secret.encode()).digest()
+    return hashlib.blake2b(f"{audience}:".encode(), key=key, person=b"letter")
+
+
+def _verify_sealed(
+    token: str, purpose: Purpose, keys: Keyring, now: datetime, max_age: timedelta | None
+) -> str:
+    """:func:`verify_token` for a token of :class:`LetterSeals`."""
+    number, ordinal, _ = token.split(".")
+    try:
+        place, reader, day = SEALED.index(purpose), int(number), date.fromordinal(int(ordinal, 36))
+    except (ValueError, OverflowError) as error:
+        raise TokenError(_WRONG) from error
+    given = token.encode("utf-8", "replace")
+    if not any(
+        hmac.compare_digest(LetterSeals(ring, day).sign(reader)[0][place].encode(), given)
+        for ring in keys.each
+    ):
+        raise TokenError(_WRONG)
+    if max_age is not None and now - _first_instant(day) - _LENGTH_OF_A_DAY > max_age:
+        raise TokenError(_TOO_OLD)
+    return f"{reader}/{day.isoformat()}" if purpose == "edition" else str(reader)
+
+
+def _is_sealed(token: str) -> bool:
+    return len(token.rpartition(".")[2]) == _SEAL and token.count(".") == len(("reader", "day"))
+
+
+def _first_instant(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=14)
+
+
 def verify_token(
     token: str, purpose: Purpose, keys: Keyring, now: datetime, max_age: timedelta | None
 ) -> str:
-    """The payload of a token that :func:`sign_token` made under any of these keys.
+    """The payload of a token that was signed under any of these keys.
 
     Signatures are compared in constant time. ``max_age`` of None accepts a token of any age.
 
     Raises:
         TokenError: the token was made elsewhere or for another purpose, was changed, or is too old.
     """
+    if _is_sealed(token):
+        return _verify_sealed(token, purpose, keys, now, max_age)
     body, _, signature = token.rpartition(".")
     # Comparing the text of the signature refuses other base64 spellings of the same bytes.
     if not any(
         hmac.compare_digest(_signature(body, key).encode(), signature.encode("utf-8", "replace"))
         for key in _derived_keys(keys, purpose)
     ):
-        raise TokenError("This link is incomplete or wrong. Open it from the email again.")
+        raise TokenError(_WRONG)
     payload, _, signed_at = body.partition(".")
     if max_age is not None and now.timestamp() - int(signed_at, 36) > max_age.total_seconds():
-        raise TokenError("This link is too old. Open the one in a newer email.")
+        raise TokenError(_TOO_OLD)
     return urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
 
 
 def signed_at(token: str) -> datetime:
-    """When a token that :func:`verify_token` accepts was signed."""
+    """When a token that :func:`verify_token` accepts was signed; a letter's: not before this."""
+    if _is_sealed(token):
+        return _first_instant(date.fromordinal(int(token.split(".")[1], 36)))
     return datetime.fromtimestamp(int(token.split(".")[1], 36), UTC)
+
+
+def letter_links(publication: Publication, keys: Keyring, day: date, reader: int) -> Links:
+    """The links in one reader's letter of ``day``."""
+    tokens, _ = LetterSeals(keys, day).sign(reader)
+    return links_with(publication, tokens, own_mailbox(publication, keys, reader))
 
 
 def sign_links(
     publication: Publication, keys: Keyring, day: date, at: datetime, reader: int
 ) -> Links:
-    """The links of one reader's letter of ``day``, signed ``at`` the issue's freeze.
+    """The links in a note of ``day``, and in a letter of an earlier version, signed ``at``.
 
-    The tokens carry the reader's id (``7``), the edition's also the day (``7/2026-08-03``). With a
-    bounce mailbox the address to unsubscribe at names the reader too (``bounce+u7-4f…@``), because
-    some mail programs leave out the subject.
+    The tokens carry the reader's id (``7``), the edition's also the day (``7/2026-08-03``).
     """
-    unsubscribe = sign_token(str(reader), "unsubscribe", keys, at)
-    leaves = f"+u{bounce_tag(reader, keys)}" if publication.bounces else ""
-    preferences = sign_token(str(reader), "preferences", keys, at)
-    mail = _mailto(publication, "unsubscribe", unsubscribe, leaves)
+    payloads = (str(reader), str(reader), f"{reader}/{day.isoformat()}")
+    unsubscribe, preferences, edition = (
+        sign_token(payload, purpose, keys, at)
+        for payload, purpose in zip(payloads, SEALED, strict=True)
+    )
+    mailbox = own_mailbox(publication, keys, reader)
+    return links_with(publication, (unsubscribe, preferences, edition), mailbox)
+
+
+def own_mailbox(publication: Publication, keys: Keyring, reader: int) -> str:
+    """Names the reader in the address to unsubscribe at: some mail programs leave out subjects."""
+    return f"+u{bounce_tag(reader, keys)}" if publication.bounces else ""
+
+
+def links_with(publication: Publication, tokens: Tokens, mailbox: str) -> Links:
+    """The links with these tokens; ``mailbox`` is the reader's :func:`own_mailbox`."""
+    unsubscribe, preferences, edition = tokens
+    mail = _mailto(publication, "unsubscribe", unsubscribe, mailbox)
     if publication.url is None:
         return Links(
             preferences=_mailto(publication, "preferences", preferences),
@@ -166,7 +258,6 @@ def sign_links(
             mail=mail,
         )
     site = publication.url.rstrip("/")
-    edition = sign_token(f"{reader}/{day.isoformat()}", "edition", keys, at)
     page = f"{site}/preferences/{preferences}"
     return Links(
         preferences=page,
@@ -185,14 +276,19 @@ def keyed_hash(text: str, keys: Keyring) -> str:
 
 
 def letter_tag(day: date, reader: int, keys: Keyring) -> str:
-    """Identifies one reader's letter of ``day`` in its Message-ID: 16 hex digits."""
+    """Identified one reader's letter of ``day`` in the Message-IDs of earlier versions."""
     return keyed_hash(f"{day.isoformat()}:{reader}", keys)[:16]
 
 
 def readers_by_letter_tag(day: date, readers: Iterable[int], keys: Keyring) -> dict[str, int]:
     """These readers by the tags that their letters of ``day`` may have under any of these keys."""
-    rings = keys.each
-    return {letter_tag(day, reader, ring): reader for reader in readers for ring in rings}
+    rings = [(LetterSeals(ring, day), ring) for ring in keys.each]
+    return {
+        tag: reader
+        for reader in readers
+        for seals, ring in rings
+        for tag in (seals.sign(reader)[1], letter_tag(day, reader, ring))
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,15 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import cast
 
 from markupsafe import escape
 
 from newsletter.errors import RenderError
-from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
-from newsletter.letter.fragments import IssueFragments, placeholder
+from newsletter.letter.assembling import AssembledLetter, LetterAssembler, render_letter
+from newsletter.letter.compiling import TOKENS, CompiledIssue, Encoding, links_by_place
+from newsletter.letter.fragments import IssueFragments, placeholder, split_at_placeholders
 from newsletter.letter.headers import (
     MAX_LINE,
     encode_subject,
@@ -28,10 +30,14 @@ from newsletter.letter.links import (
     MAX_ADDRESS,
     MAX_LOCAL_PART,
     Keyring,
+    LetterSeals,
     Links,
     bounce_tag,
     keyed_hash,
+    letter_links,
     letter_tag,
+    links_with,
+    own_mailbox,
     sign_links,
 )
 from newsletter.letter.rendering import BROADCAST_LINKS
@@ -43,15 +49,24 @@ from newsletter.model import (
     Recipient,
     Rendering,
     WireLines,
+    digest_of,
+    piece_digest,
+    wire_lines,
+)
+
+_EMAIL, _SUBJECT, _MESSAGE_ID, _MAILBOX = map(
+    placeholder, ("email", "subject", "message_id", "mailbox")
 )
 
 _MAX_SUBJECTS = 4_096  # encoded subjects that are cached: more than an issue has papers
-_SOFT_LINE = MAX_LINE - 1  # characters of an encoded line that ends in a soft break
 
 _PART_HEADERS = (
     "Content-Type: text/{kind}; charset=utf-8\r\n"
     "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 )
+
+_ONE_PLAIN_LINE = re.compile(r"[\w+/:@-][\w+/:@.-]{0,74}", re.ASCII).fullmatch
+"""Matches most tokens and addresses: they need no encoding."""
 
 _LEADING_DOTS = re.compile(rb"^\.+", re.MULTILINE)
 _TRAILING_BLANKS = re.compile(r"[ \t]+\n")
@@ -68,17 +83,25 @@ class MessageBuilder:
         self._fragments, self._publication = fragments, fragments.publication
         self._day = fragments.day
         self._keys = keys.signing_as(fragments.signed_by)
+        self._seals = LetterSeals(self._keys, self._day)
         before, self._between, self._end = _boundaries(fragments.day.isoformat())
         headers = shared_headers(
             self._publication, fragments.frozen_at, fragments.day.isoformat(), "issue"
         )
-        self._head = WireLines(headers + before)
-        self._compiled = CompiledIssue(fragments, quoted_printable)
+        self._head = wire_lines(headers + before)
+        self._frame_digest = piece_digest(self._head + self._between + self._end)
+        links = links_with(self._publication, TOKENS, _MAILBOX)
+        self._fields = split_at_placeholders(
+            _personal_headers(_EMAIL, _SUBJECT, _MESSAGE_ID, links)
+        )
+        self._assembler: LetterAssembler[WireLines] = LetterAssembler(
+            CompiledIssue(fragments, _ON_THE_WIRE, links if fragments.sealed else None)
+        )
         self._encode_subject = lru_cache(maxsize=_MAX_SUBJECTS)(encode_subject)
 
     def render(self, edition: Edition) -> Rendering:
         """One reader's letter as they read it."""
-        return render_letter(self._fragments, edition, self._links(edition))
+        return render_letter(self._fragments, edition, self._links(edition.to.id))
 
     def build(self, edition: Edition) -> Envelope:
         """One reader's letter, ready to be sent.
@@ -86,34 +109,67 @@ class MessageBuilder:
         Raises:
             RenderError: the address cannot be written in a header.
         """
-        to = edition.to
-        _check_address(to.email)
-        tag = letter_tag(self._day, to.id, self._keys)
-        message_id = f"<{self._day.isoformat()}.{tag}@{self._publication.domain}>"
-        links = self._links(edition)
-        letter = assemble_letter(self._compiled, edition, links)
-        return Envelope(
-            sender=return_path(self._publication, to.id, to.email, self._keys),
-            recipient=to.email,
-            message_id=message_id,
-            content=(
-                self._personal_headers(to.email, letter.subject, message_id, links),
-                self._head,
-                *letter.text,
-                self._between,
-                *letter.html,
-                self._end,
-            ),
+        _check_address(edition.to.email)
+        if not self._fragments.sealed:
+            return self._build_unsealed(edition)
+        tokens, tag = self._seals.sign(edition.to.id)
+        own = dict(zip(TOKENS, tokens, strict=True))
+        own[_MAILBOX] = own_mailbox(self._publication, self._keys, edition.to.id)
+        letter = self._assembler.assemble(edition, own)
+        message_id, subject = self._message_id(tag), self._subject(letter.subject)
+        values = {**own, _EMAIL: edition.to.email, _SUBJECT: subject, _MESSAGE_ID: message_id}
+        fields = "".join([values.get(text, text) for text in self._fields]).encode("ascii")
+        digest = digest_of((self._frame_digest, *letter.digests, fields, *letter.own))
+        return self._envelope(edition.to, message_id, fields, letter, digest)
+
+    def _build_unsealed(self, edition: Edition) -> Envelope:
+        """A letter of an issue that an earlier version froze, with the bytes that it gave it.
+
+        That version signed each link apart, and took the digest of the letter from its pieces.
+        """
+        to, links = edition.to, self._links(edition.to.id)
+        own = links_by_place(links)
+        letter = self._assembler.assemble(edition, own)
+        digests = self._digest_assembler.assemble(edition, own)
+        message_id = self._message_id(letter_tag(self._day, to.id, self._keys))
+        subject = self._subject(letter.subject)
+        fields = _personal_headers(to.email, subject, message_id, links).encode("ascii")
+        first, head, between, end = map(
+            piece_digest, (fields, self._head, self._between, self._end)
         )
+        digest = digest_of((first, head, *digests.text, between, *digests.html, end))
+        return self._envelope(to, message_id, fields, letter, digest)
 
-    def _links(self, edition: Edition) -> Links:
-        frozen_at, reader = self._fragments.frozen_at, edition.to.id
-        return sign_links(self._publication, self._keys, self._day, frozen_at, reader)
+    @cached_property
+    def _digest_assembler(self) -> LetterAssembler[bytes]:
+        """Assembles letters that have a digest in place of each piece."""
 
-    def _personal_headers(
-        self, email: str, subject: Sequence[str], message_id: str, links: Links
-    ) -> WireLines:
-        return _personal_headers(email, self._subject(subject), message_id, links)
+        def digest(text: str) -> bytes:
+            return piece_digest(quoted_printable(text)) if text else b""
+
+        return LetterAssembler(CompiledIssue(self._fragments, Encoding(digest, bytes.join)))
+
+    def _envelope(
+        self,
+        to: Recipient,
+        message_id: str,
+        fields: bytes,
+        letter: AssembledLetter[WireLines],
+        digest: str,
+    ) -> Envelope:
+        pieces = (fields, self._head, *letter.text, self._between, *letter.html, self._end)
+        sender = return_path(self._publication, to.id, to.email, self._keys)
+        content = cast("tuple[WireLines, ...]", pieces)
+        return Envelope(sender, to.email, message_id, content, digest)
+
+    def _message_id(self, tag: str) -> str:
+        return f"<{self._day.isoformat()}.{tag}@{self._publication.domain}>"
+
+    def _links(self, reader: int) -> Links:
+        fragments, publication = self._fragments, self._publication
+        if not fragments.sealed:
+            return sign_links(publication, self._keys, self._day, fragments.frozen_at, reader)
+        return letter_links(publication, self._keys, self._day, reader)
 
     def _subject(self, pieces: Sequence[str]) -> str:
         """The subject encoded; a title followed by a plain count is encoded once an issue."""
@@ -137,7 +193,7 @@ class BroadcastBuilder:
         self._keys = keys.signing_as(broadcast.signed_by)
         before, self._between, self._end = _boundaries("note")
         headers = shared_headers(self._publication, broadcast.at, broadcast.key[:12], "note")
-        self._head = WireLines(headers + before)
+        self._head = wire_lines(headers + before)
         self._subject = encode_subject(broadcast.subject)
 
     def render(self, reader: int) -> Rendering:
@@ -160,7 +216,9 @@ class BroadcastBuilder:
             recipient=to.email,
             message_id=message_id,
             content=(
-                _personal_headers(to.email, self._subject, message_id, links),
+                wire_lines(
+                    _personal_headers(to.email, self._subject, message_id, links).encode("ascii")
+                ),
                 self._head,
                 quoted_printable(made.text),
                 self._between,
@@ -182,20 +240,19 @@ class BroadcastBuilder:
         return Rendering((self._broadcast.subject,), html, text)
 
 
-def _personal_headers(email: str, subject: str, message_id: str, links: Links) -> WireLines:
+def _personal_headers(email: str, subject: str, message_id: str, links: Links) -> str:
     """The headers of one reader's letter; the subject is encoded."""
     unsubscribe = f"<{links.mail}>"
     one_click = ""
     if links.post:
         unsubscribe = f"<{links.post}>,\r\n {unsubscribe}"
         one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
-    fields = (
+    return (
         f"To: {email}\r\n"
         f"Subject: {subject}\r\n"
         f"Message-ID: {message_id}\r\n"
         f"List-Unsubscribe: {unsubscribe}\r\n{one_click}"
     )
-    return WireLines(fields.encode("ascii"))
 
 
 def _check_address(email: str) -> None:
@@ -231,8 +288,8 @@ def build_note(
     }
     before, between, end = _boundaries("note")
     content = (
-        WireLines(f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode()),
-        WireLines(headers_of(publication, fields)),
+        wire_lines(f"Subject: {subject}\r\nMessage-ID: {message_id}\r\n".encode()),
+        wire_lines(headers_of(publication, fields)),
         before,
         quoted_printable(rendering.text),
         between,
@@ -253,7 +310,7 @@ def _boundaries(name: str) -> tuple[WireLines, WireLines, WireLines]:
         f"\r\n--{boundary}\r\n{_PART_HEADERS.format(kind=kind)}" for kind in ("plain", "html")
     )
     end = f"\r\n--{boundary}--\r\n"
-    return WireLines((head + text).encode()), WireLines(html.encode()), WireLines(end.encode())
+    return wire_lines((head + text).encode()), wire_lines(html.encode()), wire_lines(end.encode())
 
 
 def return_path(
@@ -278,8 +335,8 @@ def quoted_printable(text: str) -> WireLines:
     A text that does not end a line ends in a soft break. No line begins with a dot. White space
     at the end of a line is dropped: it means nothing in either part, and relays may drop it.
     """
-    if text.isascii() and text.isprintable() and "=" not in text and "." not in text[::_SOFT_LINE]:
-        return _break_lines(text)
+    if _ONE_PLAIN_LINE(text):
+        return WireLines(f"{text}=\r\n".encode())
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if " \n" in text or "\t\n" in text:
@@ -287,13 +344,7 @@ def quoted_printable(text: str) -> WireLines:
     lines = _encode_lines(text.encode())
     if b"\n." in lines or lines.startswith(b"."):
         lines = _LEADING_DOTS.sub(lambda dots: b"=2E=\n" * len(dots[0]), lines)
-    return WireLines(lines.replace(b"\n", b"\r\n"))
-
-
-def _break_lines(text: str) -> WireLines:
-    """One line that needs no encoding, as most links and addresses are: the fast path."""
-    lines = [f"{text[at : at + _SOFT_LINE]}=\r\n" for at in range(0, len(text), _SOFT_LINE)]
-    return WireLines.trusted("".join(lines).encode("ascii"))
+    return wire_lines(lines.replace(b"\n", b"\r\n"))
 
 
 def _encode_lines(text: bytes) -> bytes:
@@ -302,3 +353,10 @@ def _encode_lines(text: bytes) -> bytes:
     # The extra character at the end keeps a column free for the soft break.
     lines = binascii.b2a_qp(text + b"x")[:-1]
     return lines if lines.endswith(b"\n") else lines + b"=\n"
+
+
+def _join(between: WireLines, pieces: list[WireLines]) -> WireLines:
+    return WireLines(between.join(pieces))
+
+
+_ON_THE_WIRE: Encoding[WireLines] = Encoding(quoted_printable, _join)

@@ -1,6 +1,5 @@
 """Run the templates: once an issue for its letters, and for each note to one person."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,7 +7,14 @@ import jinja2
 from markupsafe import Markup
 
 from newsletter.errors import RenderError, TemplateError
-from newsletter.letter.fragments import Forms, Fragment, IssueFragments, PartFragments, placeholder
+from newsletter.letter.fragments import (
+    Forms,
+    Fragment,
+    IssueFragments,
+    PartFragments,
+    placeholder,
+    split_at_placeholders,
+)
 from newsletter.letter.inbox import paper_names
 from newsletter.letter.views import (
     CorrectionView,
@@ -75,8 +81,6 @@ _RENDER_FAILURES = (
     jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError,
 )  # fmt: skip
 """What a template can raise when it meets a value it was not written for."""
-
-_PLACEHOLDER = re.compile(f"({placeholder('[a-z_]+')})")
 
 Context = Mapping[str, object]
 
@@ -159,6 +163,7 @@ def render_issue(
         words={
             length: tuple(view.words(length) if view else 0 for view in views) for length in LENGTHS
         },
+        sealed=True,
         machine_written=tuple(index for index, view in enumerate(views) if view and view.brief),
     )
     errors = [(paper.key, done.error) for paper, done in zip(issue.papers, papers, strict=True)]
@@ -276,8 +281,8 @@ def _subjects(template: jinja2.Template, context: Context) -> tuple[Fragment, Fr
     """The subject of a letter that a paper leads: of that paper alone, and with more."""
     several = {name: placeholder(name) for name in ("names", "more")}
     return (
-        _split(_render_block(template, None, {**context, "names": "", "more": 0})),
-        _split(_render_block(template, None, {**context, **several})),
+        split_at_placeholders(_render_block(template, None, {**context, "names": "", "more": 0})),
+        split_at_placeholders(_render_block(template, None, {**context, **several})),
     )
 
 
@@ -304,7 +309,7 @@ def _render_part(
     corrections: Sequence[CorrectionView],
 ) -> PartFragments:
     def block(name: str, /, **more: object) -> Fragment:
-        return _split(_frame_block(template, name, context, **more))
+        return split_at_placeholders(_frame_block(template, name, context, **more))
 
     def heading(name: str) -> Fragment:
         topic = "" if name in {TOP, TOP_TEN, OTHER, BY_FILTER} else name
@@ -329,15 +334,11 @@ def _render_part(
         more_in={name: more_in(name) for name in names},
         cards=dict(zip(LENGTHS, cards, strict=True)),
         rows=rows,
-        likes=tuple(map(_split, likes)) if any(likes) else (),
+        likes=tuple(map(split_at_placeholders, likes)) if any(likes) else (),
         corrections=tuple(
             _frame_block(template, "correction", context, correction=each) for each in corrections
         ),
     )
-
-
-def _split(text: str) -> Fragment:
-    return tuple(_PLACEHOLDER.split(text))
 
 
 def _frame_block(

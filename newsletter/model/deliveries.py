@@ -1,70 +1,67 @@
 """What is sent: envelopes, the claims they are sent under, and the outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import blake2b
-from operator import attrgetter
-from typing import Self, get_args
+from typing import NewType, get_args
 
 from newsletter.model.closed_sets import complete
 from newsletter.model.issues import Edition, Publication
 from newsletter.model.states import Counts, DeliveryState
 from newsletter.model.windows import MAX_SILENCE
 
+WireLines = NewType("WireLines", bytes)
+"""Complete lines of a message that can be sent as they are, in any order.
 
-class WireLines(bytes):
-    """Complete lines of a message that can be sent as they are, in any order.
+Each line ends in CRLF and none begins with a dot. So nothing in them ends the message early, and
+dot-stuffing (RFC 5321, 4.5.2) is not needed. :func:`wire_lines` checks it.
+"""
 
-    Each line ends in CRLF and none begins with a dot. So nothing in them ends the message early,
-    and dot-stuffing (RFC 5321, 4.5.2) is not needed.
 
-    Attributes:
-        digest: a hash of the bytes: 16 bytes of BLAKE2b (RFC 7693).
+def wire_lines(data: bytes) -> WireLines:
+    """These bytes, if they are :data:`WireLines`.
 
     Raises:
         ValueError: a line ends differently, or begins with a dot.
     """
+    ends = data.count(b"\n")
+    whole = ends == data.count(b"\r") == data.count(b"\r\n")
+    if not whole or (data and not data.endswith(b"\n")):
+        raise ValueError(f"not whole lines that end in CRLF: {data[-80:]!r}")
+    if data.startswith(b".") or b"\n." in data:
+        raise ValueError(f"a line begins with a dot: {data[:80]!r}")
+    return WireLines(data)
 
-    digest: bytes
 
-    def __new__(cls, data: bytes = b"") -> Self:
-        """Check the bytes: once, although many letters share them."""
-        ends = data.count(b"\n")
-        whole = ends == data.count(b"\r") == data.count(b"\r\n")
-        if not whole or (data and not data.endswith(b"\n")):
-            raise ValueError(f"not whole lines that end in CRLF: {data[-80:]!r}")
-        if data.startswith(b".") or b"\n." in data:
-            raise ValueError(f"a line begins with a dot: {data[:80]!r}")
-        return cls.trusted(data)
+def piece_digest(piece: bytes) -> bytes:
+    """A hash of a piece of a message: 16 bytes of BLAKE2b (RFC 7693)."""
+    return blake2b(piece, digest_size=16).digest()
 
-    @classmethod
-    def trusted(cls, data: bytes) -> Self:
-        """Lines that are correct by construction. For speed, they are not checked."""
-        lines = bytes.__new__(cls, data)
-        lines.digest = blake2b(data, digest_size=16).digest()
-        return lines
+
+def digest_of(digests: Iterable[bytes]) -> str:
+    """A hash of a message by the digests of its pieces, most of which many letters share."""
+    return blake2b(b"".join(digests), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message ready for the wire (RFC 5321); ``content`` joins into the message of RFC 5322."""
+    """A message ready for the wire (RFC 5321); ``content`` joins into the message of RFC 5322.
+
+    ``digest`` is a hash of the content, and the same for the same letter of an issue: the one of
+    its pieces' digests, where the builder knows no shorter way.
+    """
 
     sender: str
     recipient: str
     message_id: str
     content: tuple[WireLines, ...]
+    digest: str = ""
 
-    @property
-    def digest(self) -> str:
-        """A hash of the content: BLAKE2b (RFC 7693) over the digests of its parts.
-
-        Most parts are shared by many letters and hashed once.
-        """
-        return blake2b(b"".join(map(_digest, self.content)), digest_size=16).hexdigest()
-
-
-_digest = attrgetter("digest")
+    def __post_init__(self) -> None:
+        """Fill the digest in."""
+        if not self.digest:
+            object.__setattr__(self, "digest", digest_of(map(piece_digest, self.content)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,10 @@ class Edition:
     @property
     def papers(self) -> tuple[int, ...]:
         """Every paper it names, in reading order: cards and rows by section, then more."""
-        placed = [paper for s in self.sections for paper in s.papers]
+        placed: list[int] = []
+        for section in self.sections:
+            placed += section.cards
+            placed += section.rows
         return (*placed, *self.more)
 
     @property

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from newsletter.issue import composing as issues
 from newsletter.issue.editions import lead_length
-from newsletter.letter.assembling import shown_reason
+from newsletter.letter.compiling import shown_reason
 from newsletter.letter.views import PaperView, paper_view
 from newsletter.model import OTHER, Issue, Item, Length, Paper, PublishedIssue, Reader, Section
 from newsletter.papers import topics

@@ -12,7 +12,7 @@ from bench.workload import CLAIMS, METHODS, SUBJECTS
 from newsletter.config.topics import curated_topics
 from newsletter.issue.composing import IssueMasks, compose_issue
 from newsletter.issue.editions import EditionLimits, compose_edition
-from newsletter.letter.assembling import inbox_lines, render_letter
+from newsletter.letter.assembling import InboxLines, render_letter
 from newsletter.letter.fragments import IssueFragments
 from newsletter.letter.rendering import render_issue
 from newsletter.model import (
@@ -69,7 +69,7 @@ COUNTED = edition(
 def test_fragments_join_into_the_one_pass_rendering(whole: Edition) -> None:
     made = replace(issue(PAPERS, "Mixture of Experts", "Reasoning"), missing=("bioRxiv genomics",))
     rendering = render_letter(demo_fragments(), whole, links_to())
-    _, preheader = inbox_lines(demo_fragments(), (whole.papers, len(whole.papers), False))
+    _, preheader = InboxLines(demo_fragments()).of(whole.papers)
     assert rendering.html == in_one_pass(
         HTML, whole, made, SITE, links_to(), preheader=preheader, minutes=1
     )

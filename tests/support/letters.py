@@ -10,7 +10,7 @@ import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 
 from newsletter.letter.fragments import IssueFragments
-from newsletter.letter.links import Keyring, Links, sign_links
+from newsletter.letter.links import Keyring, Links, letter_links
 from newsletter.letter.message import MessageBuilder
 from newsletter.letter.rendering import LetterTemplates, render_issue
 from newsletter.letter.views import FILTERS
@@ -139,7 +139,7 @@ def section(name: str, *papers: int, because: str = "topic", rows: Sequence[int]
 
 def links_to(publication: Publication = SITE, to: Recipient = ADA) -> Links:
     """The links in the letter of this recipient."""
-    return sign_links(publication, KEYS, DAY, NOON, to.id)
+    return letter_links(publication, KEYS, DAY, to.id)
 
 
 def make_fragments(

@@ -10,7 +10,8 @@ from typing import Any, get_args
 import pytest
 
 from newsletter.errors import TemplateError
-from newsletter.letter.assembling import CompiledIssue, assemble_letter, render_letter
+from newsletter.letter.assembling import LetterAssembler, render_letter
+from newsletter.letter.compiling import READABLE, CompiledIssue, links_by_place
 from newsletter.letter.fragments import MAX_REASON_BYTES, IssueFragments, placeholder
 from newsletter.letter.rendering import render_issue
 from newsletter.letter.views import (
@@ -406,9 +407,9 @@ def test_fragments_of_earlier_versions_lack_the_brief_length() -> None:
 
 def test_shared_fragments_are_the_same_objects() -> None:
     papers = section("Reasoning", 0, 1)
-    compiled = CompiledIssue(make_fragments(), str)
-    ada = assemble_letter(compiled, edition(papers), links_to(SITE, ADA))
-    bob = assemble_letter(compiled, edition(papers, to=BOB), links_to(SITE, BOB))
+    assembler = LetterAssembler(CompiledIssue(make_fragments(), READABLE))
+    ada = assembler.assemble(edition(papers), links_by_place(links_to(SITE, ADA)))
+    bob = assembler.assemble(edition(papers, to=BOB), links_by_place(links_to(SITE, BOB)))
     both = list(zip(ada.html, bob.html, strict=True))
     assert {a for a, b in both if a is not b} == {"ada@example.org", links_to().unsubscribe}
 
@@ -526,13 +527,13 @@ def test_outside_text_cannot_name_a_placeholder() -> None:
 
 @pytest.mark.slow
 def test_more_reasons_than_the_cache_holds_are_all_shown() -> None:
-    compiled = CompiledIssue(make_fragments(), str)
+    compiled = CompiledIssue(make_fragments(), READABLE)
+    assembler, links = LetterAssembler(compiled), links_by_place(links_to())
     for number in range(2_500):
-        letter = assemble_letter(
-            compiled, edition(section(BY_FILTER, 0, because=f"include “rule {number}”")), links_to()
-        )
+        cut = edition(section(BY_FILTER, 0, because=f"include “rule {number}”"))
+        letter = assembler.assemble(cut, links)
         assert f"because: rule {number}</p>" in "".join(letter.html)
-    assert len(compiled.html.card_ends) < 2_500
+    assert len(compiled.cards["short", False]) < 2_500
 
 
 def test_view_says_the_date_of_a_list_read_late() -> None:

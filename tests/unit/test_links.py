@@ -10,15 +10,20 @@ from hypothesis import strategies as st
 from newsletter.errors import TokenError
 from newsletter.letter.links import (
     MAX_AGE,
+    SEALED,
     BounceTag,
     Keyring,
+    LetterSeals,
     Links,
     Purpose,
     bounce_tag,
     keyed_hash,
+    letter_tag,
     read_bounce_tag,
+    readers_by_letter_tag,
     sign_links,
     sign_token,
+    signed_at,
     verify_token,
 )
 from newsletter.model import Publication
@@ -77,6 +82,54 @@ def test_retired_key_is_accepted_and_removed_key_refused() -> None:
     assert verify_token(token, "unsubscribe", KEYS, NOON, None) == "7"
     with pytest.raises(TokenError):
         verify_token(token, "unsubscribe", Keyring(("new key",), KEYS.audience), NOON, None)
+
+
+def letter_tokens(keys: Keyring = KEYS) -> dict[Purpose, str]:
+    tokens, _ = LetterSeals(keys, DAY).sign(7)
+    return dict(zip(SEALED, tokens, strict=True))
+
+
+def test_letters_token_serves_its_purpose_alone() -> None:
+    payloads = {"unsubscribe": "7", "preferences": "7", "edition": f"7/{DAY.isoformat()}"}
+    for purpose, token in letter_tokens().items():
+        assert verify_token(token, purpose, KEYS, NOON, MAX_AGE[purpose]) == payloads[purpose]
+        for other in {*get_args(Purpose)} - {purpose}:
+            with pytest.raises(TokenError):
+                verify_token(token, other, KEYS, NOON, None)
+
+
+def test_changed_token_of_a_letter_is_refused() -> None:
+    token = letter_tokens()["unsubscribe"]
+    for place in range(len(token)):
+        for forged in (
+            token[:place] + "0é"[token[place] == "0"] + token[place + 1 :],
+            token[:place],
+        ):
+            with pytest.raises(TokenError):
+                verify_token(forged, "unsubscribe", KEYS, NOON, None)
+
+
+def test_letters_token_is_of_one_newsletter_and_its_keys() -> None:
+    token = letter_tokens(Keyring(("old key",), KEYS.audience))["edition"]
+    assert verify_token(token, "edition", KEYS, NOON, None) == f"7/{DAY.isoformat()}"
+    for keys in (Keyring(("new key",), KEYS.audience), Keyring(("old key",), "b@example.org")):
+        with pytest.raises(TokenError):
+            verify_token(token, "edition", keys, NOON, None)
+
+
+def test_letters_token_is_valid_from_the_end_of_its_day() -> None:
+    token, age = letter_tokens()["preferences"], timedelta(days=30)
+    ends = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC) + timedelta(days=1)
+    assert verify_token(token, "preferences", KEYS, ends + age, age) == "7"
+    assert signed_at(token) <= NOON
+    with pytest.raises(TokenError, match="too old"):
+        verify_token(token, "preferences", KEYS, ends + age + timedelta(seconds=1), age)
+
+
+def test_message_ids_of_both_forms_are_known() -> None:
+    _, tag = LetterSeals(KEYS, DAY).sign(7)
+    tags = readers_by_letter_tag(DAY, [7, 8], KEYS)
+    assert tags[tag] == tags[letter_tag(DAY, 7, KEYS)] == 7
 
 
 @pytest.mark.parametrize("purpose", ["preferences", "confirm", "edition"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.model import Accepted, Deferred, Outcome, Refused, Unknown, WireLines
+from newsletter.model import Accepted, Deferred, Outcome, Refused, Unknown, WireLines, wire_lines
 from newsletter.transports.smtp.replies import (
     final_outcome,
     is_mailbox,
@@ -57,7 +57,7 @@ def test_invalid_mailbox_is_refused(address: str) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"Subject: x\r\n", b"\r\n", b"a.b\r\n\r\n=2E\r\n"])
 def test_whole_lines_are_sent_unchanged(data: bytes) -> None:
-    assert WireLines(data) == data
+    assert wire_lines(data) == data
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_whole_lines_are_sent_unchanged(data: bytes) -> None:
 )
 def test_early_end_of_message_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"CRLF|a line begins with a dot"):
-        WireLines(data)
+        wire_lines(data)
 
 
 @given(st.lists(st.lists(st.sampled_from([b"\r", b"\n", b".", b"\r\n", b"a"])).map(b"".join)))
@@ -92,7 +92,7 @@ def test_joined_lines_cannot_end_a_message_early(pieces: list[bytes]) -> None:
 
 def _lines(piece: bytes) -> WireLines | None:
     try:
-        return WireLines(piece)
+        return wire_lines(piece)
     except ValueError:
         return None
 
