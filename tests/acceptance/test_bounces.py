@@ -252,9 +252,10 @@ def test_mail_seen_by_another_program_is_read(
         (("back.mbox",), "is not a mailbox"),
     ],
 )
-def test_invalid_mailbox_is_named(
-    newsletter: Newsletter, words: tuple[str, ...], said: str
-) -> None:
+def test_invalid_mailbox_is_named(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    newsletter = Newsletter(tmp_path)
+    newsletter.configure(bounces=BOUNCES)
+    newsletter.subscribe()
     assert said in newsletter.run("bounces", "read", *words, code=2).stderr
 
 
@@ -265,6 +266,7 @@ def test_missing_mailbox_setting_is_explained(tmp_path: Path) -> None:
     assert "set bounces.maildir" in newsletter.run("bounces", "read", code=2).stderr
 
 
+@pytest.mark.slow
 def test_doctor_checks_the_mailbox(newsletter: Newsletter) -> None:
     def finding() -> tuple[str, str]:
         found = examine(newsletter.folder / "newsletter.yaml", None)

@@ -76,6 +76,7 @@ def test_certain_tex_is_replaced() -> None:
     assert [found[0] for _, shown in texts() if (found := SURE.search(shown))] == []
 
 
+@pytest.mark.slow
 def test_other_text_stays_as_written() -> None:
     plain = [
         (w, s)
@@ -107,6 +108,7 @@ def test_prices_stay_prices() -> None:
         assert {price in shown for written, shown in texts() if price in written} == {True}
 
 
+@pytest.mark.slow
 def test_summaries_end_and_authors_are_few() -> None:
     for item in recorded():
         view = paper_view(item)

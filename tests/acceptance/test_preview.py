@@ -114,6 +114,7 @@ def test_fields_of_templates_are_listed(preview: PreviewServer) -> None:
         assert f"<code>{name}</code>" in page
 
 
+@pytest.mark.slow
 def test_bytes_equal_those_of_the_preview_command(preview: PreviewServer, tmp_path: Path) -> None:
     shown = preview.request("/letter.eml").body
     text = preview.request("/letter.txt").body
