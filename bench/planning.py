@@ -23,7 +23,7 @@ from pathlib import Path
 
 from bench.pages import fill
 from bench.servers import sink
-from bench.storage import deliver, publisher_for
+from bench.storage import deliver, joined, publisher_for
 from bench.turns import KEPT, turn
 from bench.workload import FROZEN, Morning, morning
 from newsletter.model import Item
@@ -56,9 +56,7 @@ def planned(store: SqlStore, made: Morning, issues: int) -> Iterator[Planned]:
     """Plan and send an issue on each of so many days."""
     clock = ManualClock(FROZEN)
     publisher = publisher_for(store, made, clock)
-    for reader in made.readers:
-        store.save_reader(reader.subscriber, status="confirmed", now=FROZEN)
-    readers = [reader.id for reader in store.each_reader()]
+    readers = joined(store, made)
     for number in range(issues):
         at = clock.time = FROZEN + timedelta(days=number)
         for back in range(min(number, READ_AGAIN), -1, -1):

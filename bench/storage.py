@@ -103,13 +103,18 @@ def publisher_for(store: SqlStore, made: Morning, clock: Clock) -> Publisher:
     )
 
 
+def joined(store: SqlStore, made: Morning) -> list[int]:
+    """Add the workload's readers; return their ids."""
+    for reader in made.readers:
+        store.save_reader(reader.subscriber, status="confirmed", now=FROZEN)
+    return [reader.id for reader in store.each_reader()]
+
+
 def run(store: SqlStore, made: Morning, issues: int, keep: int | None) -> Iterator[Day]:
     """Send the issues, one a day; yield the store's size after each."""
     clock = ManualClock(FROZEN)
     publisher = publisher_for(store, made, clock)
-    for reader in made.readers:
-        store.save_reader(reader.subscriber, status="confirmed", now=FROZEN)
-    readers = [reader.id for reader in store.each_reader()]
+    readers = joined(store, made)
     for number in range(issues):
         at = clock.time = FROZEN + timedelta(days=number)
         list_papers(store, len(made.issue.papers), at)
