@@ -1,8 +1,7 @@
 """The scheduler: a tick every half minute, a heartbeat in the store, and a clean end.
 
-Ticks follow each other by the machine's own time, whatever happens to its clock. What is due at a
-tick is decided by :mod:`newsletter.readers.due`: cron triggers skip and repeat times when clocks
-change.
+The ticks are APScheduler's, plain intervals in UTC. What is due at a tick is decided by
+:mod:`newsletter.readers.due`: cron triggers skip and repeat times when clocks change.
 """
 
 import asyncio
@@ -11,8 +10,11 @@ import logging
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
+
+from apscheduler.job import Job
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from newsletter.app.event_loop import is_set_within, set_by_stop_signals
 from newsletter.app.long_life import give_memory_back
@@ -97,11 +99,22 @@ class Scheduler:
 
     async def keep(self, stopping: asyncio.Event) -> None:
         """Tick until the event is set; then wait for the answers to letters on the wire."""
-        await self.tick()
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        job = scheduler.add_job(
+            self.tick,
+            "interval",
+            seconds=TICK.total_seconds(),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+            next_run_time=self.publisher.clock.now(),
+        )
+        scheduler.start()
         try:
             while not await is_set_within(stopping, TICK):
-                await self.tick()
+                reschedule(job, self.publisher.clock.now())
         finally:
+            scheduler.shutdown(wait=False)
             await self._end()
 
     async def tick(self) -> None:
@@ -220,6 +233,15 @@ def _name_skipped(state: SchedulerState) -> list[str]:
     ]
     more = len(skipped) - MAX_NAMED
     return skipped if more <= 0 else [*skipped[:MAX_NAMED], f"and {more} more readers"]
+
+
+def reschedule(job: Job, now: datetime) -> None:
+    """Run a job now whose next time is far away because the clock was set.
+
+    Of a time that lies long ago APScheduler would list every run that was missed since.
+    """
+    if abs(job.next_run_time - now) > TICK:
+        job.modify(next_run_time=now)
 
 
 async def stay_awake(reloading: Reloading) -> None:

@@ -18,12 +18,13 @@ import signal
 import sqlite3
 import sys
 import threading
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from apscheduler.schedulers import base
 from sqlalchemy import Connection, Engine, Pool, event
 
 from newsletter.app import scheduler, wiring
@@ -44,6 +45,15 @@ class SteppedClock(SystemClock):
     def now(self) -> datetime:
         """The current time plus the offset."""
         return super().now() + timedelta(seconds=clock_offset(Path()))
+
+
+class SteppedDatetime(datetime):
+    """What APScheduler takes the time from."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "SteppedDatetime":
+        """The stepped clock's time."""
+        return cls.fromtimestamp(SteppedClock().now().timestamp(), tz)
 
 
 def clock_offset(folder: Path) -> float:
@@ -108,6 +118,7 @@ def apply_controls(controls: dict[str, Any]) -> None:
     replace_global(wiring, "SystemClock", SteppedClock)
     if "tick" in controls:
         replace_global(scheduler, "TICK", timedelta(seconds=controls["tick"]))
+        replace_global(base, "datetime", SteppedDatetime)
     if "busy" in controls:
         replace_global(engine, "BUSY_SECONDS", controls["busy"])
     if "answer" in controls:

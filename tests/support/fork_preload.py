@@ -19,6 +19,8 @@ for module in walk_packages(newsletter.__path__, "newsletter."):
 for name in (
     "_strptime",
     "anyio._backends._asyncio",
+    "apscheduler.executors.asyncio",
+    "apscheduler.triggers.interval",
     "encodings.ascii",
     "encodings.idna",
     "encodings.utf_8_sig",
