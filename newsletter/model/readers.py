@@ -154,7 +154,7 @@ class Reader:
     ``subscriber`` has only the address. ``fallback`` says which settings cannot be used where the
     newsletter's own take their place. Another version, or a hand, may have written them.
 
-    ``stored`` is the text that the subscriber was read from, if it says the same.
+    ``stored`` is a subscriber and the text that says the same, of the row that this was read from.
     """
 
     id: int
@@ -164,7 +164,7 @@ class Reader:
     origin: Origin
     fault: str = ""
     fallback: str = ""
-    stored: str = field(default="", compare=False, repr=False)
+    stored: tuple[Subscriber, str] | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_served(self) -> bool:

@@ -87,11 +87,11 @@ def test_link_of_another_reader_paper_or_time_is_refused(app: Website) -> None:
         (app.path("edition", "1/2026-01-02") + f"/{number}", 404),
     ):
         assert app.post(wrong, {"do": "more"}).status == status, wrong
-    app.advance(days=366)
+    app.advance(days=367)
     try:
         assert app.post(path, {"do": "more"}).status == 403
     finally:
-        app.advance(days=-366)
+        app.advance(days=-367)
     assert said(app) == said(app, 2) == []
 
 

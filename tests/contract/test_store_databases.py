@@ -147,7 +147,12 @@ class TestReaderColumns:
         (reader,) = sql_store.readers()
         with database.reading() as connection:
             before = connection.execute(select(schema.readers)).mappings().one()
-        read = {field.name for field in fields(Reader)} - {"subscriber", "fault", "fallback"}
+        read = {field.name for field in fields(Reader)} - {
+            "subscriber",
+            "fault",
+            "fallback",
+            "stored",
+        }
         assert read == before.keys() - {"email", "body", "listed", "own", "joined", "changed"}
         assert all(getattr(reader, name) == before[name] for name in read)
         sql_store.erase(reader.id, "x@erased.invalid", now=NOON + timedelta(days=1))

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.model import Edition, Issue, PlannedEdition
+from newsletter.model import Edition, Issue, PlannedEdition, Reader
 from newsletter.stores.logic import OwedCounter
 from newsletter.stores.sql import schema
 from newsletter.stores.sql.codec import dump, read_numbers
@@ -174,9 +174,15 @@ def _edition_row(plan: PlannedEdition, words: WaveWords, owed: int) -> dict[str,
         "owed": owed,
         "left_out": edition.left_out + len(edition.waiting),
         "email": edition.to.email,
-        "settings": reader.stored or dump(reader.subscriber),
+        "settings": _settings(reader),
         "is_sent": plan.even_empty or bool(papers),
     }
+
+
+def _settings(reader: Reader) -> str:
+    """A reader's settings as JSON: the text they were read from, unless others replaced them."""
+    read, text = reader.stored or (None, "")
+    return text if read is reader.subscriber else dump(reader.subscriber)
 
 
 _NOT_STORED = frozenset({"email", "settings", "is_sent"})

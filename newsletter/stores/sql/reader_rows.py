@@ -46,7 +46,7 @@ def reader_of(row: sa.Row[Any]) -> Reader:
         status, fault = "confirmed", f"there is no status {status!r}"
     if fault or subscriber is None:
         return Reader(row.id, Subscriber(email), status, 0, _origin(row), fault)
-    stored = "" if fallback else row.body
+    stored = None if fallback else (subscriber, row.body)
     return Reader(row.id, subscriber, status, row.decided, _origin(row), "", fallback, stored)
 
 
