@@ -28,7 +28,7 @@ from newsletter.model import (
     Refused,
     Settlement,
 )
-from newsletter.model.windows import CLAIM_LEASE, DRAIN, RENEW_INTERVAL, RETRY_WAITS
+from newsletter.model.windows import CLAIM_LEASE, DRAIN, MAX_MARK_AGE, RENEW_INTERVAL, RETRY_WAITS
 from newsletter.ports import Clock, Ledger, RunLock, Transport
 
 _log = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ MAX_LIMITED = 100
 """A letter that meets the server's limits this often in one run waits, too: others go first."""
 
 PROGRESS_SECONDS = 1.0  # seconds between two reports of progress
+
+TOO_LATE = "stopped between its mark and its dot"  # see MAX_MARK_AGE
 
 
 def next_try(attempt: int, now: datetime) -> datetime:
@@ -240,7 +242,13 @@ class DeliveryRun:
         if self.stopping:
             self._record(letter.claim, NotSent("stopped before the final dot"))
             return False
-        if reason := await self.records.mark(letter):
+        requested = self.clock.now()
+        reason = await self.records.mark(letter)
+        # Asked at the letter's own turn: between the ledger's answer and that, this machine may
+        # have slept, and other connections had theirs.
+        if not reason and self.clock.now() - requested > MAX_MARK_AGE:
+            reason = TOO_LATE
+        if reason:
             self.refused = True
             self._settle(letter, NotSent(reason))
         return not reason

@@ -2,27 +2,23 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 
 from newsletter.delivery.store_wait import StoreWait
 from newsletter.errors import Isolated, NewsletterError, StoreAwayError, StoreError
 from newsletter.model import Letter, Settlement
-from newsletter.model.windows import MARK_LEASE, MAX_MARK_AGE
+from newsletter.model.windows import MARK_LEASE
 from newsletter.ports import Clock, Ledger
 
 NOT_GRANTED = "not to be sent any more"
 """The claim is void. If it was lost, so is its settlement; if the reader left, the next claim
 suppresses the letter."""
 
-TOO_LATE = "stopped between its mark and its dot"  # see MAX_MARK_AGE
-
 
 @dataclass(slots=True)
 class _Group:
-    """Marks and settlements that are recorded together; ``requested``: when the first one came."""
+    """Marks and settlements that are recorded together."""
 
-    requested: datetime
     letters: list[Letter] = field(default_factory=list)
     answers: list[asyncio.Future[str]] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
@@ -91,7 +87,7 @@ class LedgerWriter:
                 raise
 
     def _open_group(self) -> _Group:
-        self._group = _Group(self._clock.now())
+        self._group = _Group()
         loop = asyncio.get_running_loop()
         loop.call_soon(loop.call_soon, self._write)
         return self._group
@@ -139,11 +135,9 @@ class LedgerWriter:
 
     def _answer(self, group: _Group, granted: frozenset[str]) -> None:
         """Answer the marks of a group that is written."""
-        late = self._clock.now() - group.requested > MAX_MARK_AGE
         for letter, answer in zip(group.letters, group.answers, strict=True):
             if not answer.done():  # otherwise its connection was given up meanwhile
-                reason = TOO_LATE if late else ""
-                answer.set_result(reason if letter.claim.token in granted else NOT_GRANTED)
+                answer.set_result("" if letter.claim.token in granted else NOT_GRANTED)
 
     def _fail(self, group: _Group, error: BaseException) -> None:
         """After a failed group nothing is marked, and settlements wait for the flush."""

@@ -302,9 +302,13 @@ def test_reader_leaving_before_the_mark_gets_nothing() -> None:
     assert recipients(transport) == ["reader1@example.org", "reader3@example.org"]
 
 
-def test_resumed_letter_needs_a_new_mark() -> None:
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_resumed_letter_needs_a_new_mark(*, is_answered: bool) -> None:
     class Suspended(SqlStore):
-        """The process is stopped for a quarter of an hour once its first mark is made."""
+        """The process is stopped for a quarter of an hour once its first mark is made.
+
+        The connection may have its answer by then, and its turn may not have come.
+        """
 
         def mark(
             self,
@@ -316,9 +320,15 @@ def test_resumed_letter_needs_a_new_mark() -> None:
         ) -> frozenset[str]:
             granted = super().mark(letters, now=now, lease=lease, settled=settled)
             if now == NOON:
-                morning.clock.instant += timedelta(minutes=15)
                 marked.extend(super().deliveries(DAY))
+                if is_answered:
+                    asyncio.get_running_loop().call_soon(resume)
+                else:
+                    resume()
             return granted
+
+    def resume() -> None:
+        morning.clock.instant += timedelta(minutes=15)
 
     marked: list[Delivery] = []
     morning, transport = (
