@@ -63,7 +63,8 @@ class Strict(BaseModel):
 
 
 _PLAIN_ADDRESS = re.compile(
-    r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,}"
+    r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+"
+    r"(?!(?:arpa|invalid|local|localhost|onion|test)$)[a-z]{2,}"  # no mail is sent there: RFC 6761
 )
 _SHORT = 64
 """An address that is plain and no longer than this is right as it is: no part can be too long."""

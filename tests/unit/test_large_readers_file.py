@@ -1,6 +1,7 @@
 """A readers' file with many readers: what is not read again, and what is right at a glance."""
 
 import pytest
+from email_validator import SPECIAL_USE_DOMAIN_NAMES
 
 from newsletter.app.readers_file import LARGE, is_taken_in, record_taken_in
 from newsletter.config.fields import _validated, address
@@ -53,3 +54,9 @@ def test_mistake_in_large_file_has_its_line() -> None:
 )
 def test_plain_address_is_right_as_it_is(text: str) -> None:
     assert address(text) == text == _validated(text, display_name=False)[1]
+
+
+@pytest.mark.parametrize("domain", SPECIAL_USE_DOMAIN_NAMES)
+def test_domain_without_mail_is_refused(domain: str) -> None:
+    with pytest.raises(ValueError, match="special-use"):
+        address(f"ada@papers.{domain}")
