@@ -185,6 +185,12 @@ def test_reader_is_served_without_what_cannot_be_used(
     assert report(publisher, DAY).skipped == ()
 
 
+def test_settings_written_by_hand_are_served(store: SqlStore) -> None:
+    subscribe(store)
+    store_rubbish(store, "body", "\n" + json.dumps({"email": BOB}, indent=2))
+    assert send(publisher_over(store)) == ([ADA, BOB, CLEO], [])
+
+
 def test_reader_of_topics_that_are_gone_is_named(store: SqlStore) -> None:
     subscribe(store)
     store_rubbish(store, "body", json.dumps({"email": BOB, "filter": {"topics": ["Alchemy"]}}))
