@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from newsletter.issue.editions import HtmlSizes
 from newsletter.letter.inbox import Names
-from newsletter.model import Length, Publication
+from newsletter.model import BY_FILTER, BY_FILTER_BEFORE, Length, Publication
 
 T = TypeVar("T")
 
@@ -234,14 +234,21 @@ def _load_part(fields: Mapping[str, Any]) -> PartFragments:
         counts={
             name: tuple(map(_load_fragment, forms)) for name, forms in fields["counts"].items()
         },
-        headings=_load_fragments(fields["headings"]),
+        headings=_with_present_name(_load_fragments(fields["headings"])),
         cards={length: tuple(cards) for length, cards in _with_brief(fields["cards"]).items()},
         rows=tuple(fields["rows"]),
         corrections=tuple(fields.get("corrections", ())),
         likes=tuple(map(_load_fragment, fields.get("likes", ()))),
-        more_in=_load_fragments(fields.get("more_in", {})),
+        more_in=_with_present_name(_load_fragments(fields.get("more_in", {}))),
         weekly=_load_fragments(fields.get("weekly", {})),
     )
+
+
+def _with_present_name(by_section: dict[str, Fragment]) -> dict[str, Fragment]:
+    """The same, also by the present name of a section: newcomers' editions of an issue have it."""
+    if BY_FILTER_BEFORE in by_section:
+        by_section[BY_FILTER] = by_section[BY_FILTER_BEFORE]
+    return by_section
 
 
 def _load_subjects(

@@ -97,8 +97,9 @@ def topic_counts(edition: Edition, order: Mapping[str, int]) -> tuple[dict[str, 
                 name = own if topic == BY_FILTER else topic
                 counts[name] = counts.get(name, 0) + 1
         else:
+            name = own if section.name == BY_FILTER else section.name
             below = len(section.cards) + len(section.rows) + section.more
-            counts[section.name] = counts.get(section.name, 0) + below
+            counts[name] = counts.get(name, 0) + below
     if not counts:
         return {}, []
     followed = [topic for topic in edition.to.topics if topic in order]

@@ -25,7 +25,15 @@ from newsletter.letter.views import (
     printable,
     wrap,
 )
-from newsletter.model import BY_FILTER, TOP, Correction, Publication, Section, Summary
+from newsletter.model import (
+    BY_FILTER,
+    BY_FILTER_BEFORE,
+    TOP,
+    Correction,
+    Publication,
+    Section,
+    Summary,
+)
 from newsletter.templates.compiling import _sample_issue
 from newsletter.text.gist import LONGEST
 from tests.support.factories import DAY, item, paper
@@ -464,6 +472,17 @@ def test_size_estimate_is_never_too_small() -> None:
             + sizes.rows[2]
         )
         assert len(html.encode()) <= reckoned
+
+
+def test_newcomer_has_the_headings_of_an_earlier_version() -> None:
+    made = make_fragments()
+    stored = json.loads(zlib.decompress(made.dump()))
+    for part in (stored["html"], stored["text"]):
+        for by_section in (part["headings"], part["more_in"]):
+            by_section[BY_FILTER_BEFORE] = by_section.pop(BY_FILTER)
+    loaded = IssueFragments.load(zlib.compress(json.dumps(stored).encode()))
+    assert loaded.sizes.headings[BY_FILTER] == made.sizes.headings[BY_FILTER]
+    assert loaded.sizes.more_in[BY_FILTER] == made.sizes.more_in[BY_FILTER]
 
 
 def test_paper_that_breaks_the_template_is_quarantined() -> None:
