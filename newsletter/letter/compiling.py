@@ -82,6 +82,10 @@ class Block(NamedTuple, Generic[Piece]):
     words: int = 0
 
 
+Cards = Cache[int, tuple[Block[Piece], ...]]
+"""The blocks of papers' cards that have the same reason, by paper."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding(Generic[Piece]):
     """How a text becomes a piece, and how pieces are joined with one between each two."""
@@ -196,7 +200,7 @@ class CompiledIssue(Generic[Piece]):
         self._headings: Cache[tuple[str, bool], Block[Piece]] = Cache(self._heading)
         self._more_in: Cache[tuple[str, int], Block[Piece]] = Cache(self._block_of_more)
         self._rows: Cache[int, Block[Piece]] = Cache(self._row)
-        self.cards: Cache[tuple[Length, bool], Cache[str, Cache[int, Block[Piece]]]]
+        self.cards: Cache[tuple[Length, bool], Cache[str, Cards[Piece]]]
         self.cards = Cache(self._cards_of)
 
     def sections(self, edition: Edition) -> list[Block[Piece]]:
@@ -208,8 +212,9 @@ class CompiledIssue(Generic[Piece]):
             blocks.append(self._headings[section.name, bool(blocks)])
             cards = lead if section.leads else other
             blocks += [
-                cards[reason][paper]
+                block
                 for paper, reason in zip(section.cards, section.because, strict=False)
+                for block in cards[reason][paper]
             ]
             blocks += map(self._rows.__getitem__, section.rows)
             if section.more:
@@ -243,24 +248,46 @@ class CompiledIssue(Generic[Piece]):
         words = self.fragments.words["titles"][paper]
         return self._block(lambda part: [(part.rows[paper],)], words)
 
-    def _cards_of(self, key: tuple[Length, bool]) -> Cache[str, Cache[int, Block[Piece]]]:
-        """The cards of sections that have this length, and lead or not: by reason and paper."""
+    def _cards_of(self, key: tuple[Length, bool]) -> Cache[str, Cards[Piece]]:
+        """The cards of sections that have this length, and lead or not: by reason and paper.
+
+        A reason that quotes a rule is hardly ever another reader's: it is a block of its own, so
+        that the card is not encoded again for it.
+        """
         length, leads = key
-        by_shown: Cache[str, Cache[int, Block[Piece]]] = Cache(
-            lambda shown: Cache(partial(self._card, length, shown)), _MAX_REASONS
-        )
-        return Cache(lambda reason: by_shown[shown_reason(reason, leads=leads)], _MAX_REASONS)
+        plain: Cache[int, Block[Piece]] = Cache(partial(self._card, length, None))
 
-    def _card(self, length: Length, reason: str, paper: int) -> Block[Piece]:
-        """A card and its end with the reason for its paper, which may be empty."""
+        def shared(shown: str) -> Cards[Piece]:
+            return Cache(lambda paper: (self._card(length, shown, paper),))
 
-        def card(part: PartFragments) -> list[Fragment]:
-            shown = (_html_reason if part is self.fragments.html else _text_reason)(reason)
-            before, *_, after = part.frame["because"]
-            because = f"{before}{shown}{after}" if shown else ""
-            return [part.whole_card(length, paper), (because + "".join(part.frame["card_end"]),)]
+        def own(shown: str) -> Cards[Piece]:
+            end = self._block(lambda part: [self._card_end(shown, part)])
+            return Cache(lambda paper: (plain[paper], end))
+
+        by_shown: Cache[str, Cards[Piece]] = Cache(shared, _MAX_REASONS)
+
+        def cards(reason: str) -> Cards[Piece]:
+            shown = shown_reason(reason, leads=leads)
+            return own(shown) if quotes_own_rule(reason) else by_shown[shown]
+
+        return Cache(cards, _MAX_REASONS)
+
+    def _card(self, length: Length, reason: str | None, paper: int) -> Block[Piece]:
+        """A card and its end with the reason for its paper; None: without an end."""
+
+        def card(part: PartFragments) -> Iterator[Fragment]:
+            yield part.whole_card(length, paper)
+            if reason is not None:
+                yield self._card_end(reason, part)
 
         return self._block(card, self.fragments.words[length][paper])
+
+    def _card_end(self, reason: str, part: PartFragments) -> Fragment:
+        """The end of a card, with the reason for its paper, which may be empty."""
+        shown = (_html_reason if part is self.fragments.html else _text_reason)(reason)
+        before, *_, after = part.frame["because"]
+        because = f"{before}{shown}{after}" if shown else ""
+        return (because + "".join(part.frame["card_end"]),)
 
     def _above(self, key: Above) -> Block[Piece]:
         """What stands above the papers."""

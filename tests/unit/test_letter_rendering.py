@@ -11,7 +11,7 @@ import pytest
 
 from newsletter.errors import TemplateError
 from newsletter.letter.assembling import LetterAssembler, render_letter
-from newsletter.letter.compiling import READABLE, CompiledIssue, links_by_place
+from newsletter.letter.compiling import READABLE, CompiledIssue, Encoding, links_by_place
 from newsletter.letter.fragments import MAX_REASON_BYTES, IssueFragments, placeholder
 from newsletter.letter.rendering import render_issue
 from newsletter.letter.views import (
@@ -451,6 +451,23 @@ def test_reason_keeps_within_its_reserved_bytes() -> None:
         html = render_letter(fragments, cut, links_to()).html
         said = html.partition("because: ")[2].partition("</p>")[0]
         assert 0 < len(said.encode()) <= MAX_REASON_BYTES
+
+
+def test_card_is_encoded_once_for_all_rules() -> None:
+    encoded = list[str]()
+
+    def encode(text: str) -> str:
+        encoded.append(text)
+        return text
+
+    compiled = CompiledIssue(make_fragments(), Encoding(encode, str.join), links_to())
+    counts = []
+    for rule in ("one", "two"):
+        made = edition(section("Reasoning", 0, because=f"include “{rule}”"))
+        html = LetterAssembler(compiled).assemble(made, {}).html
+        assert f"because: {rule}" in "".join(html)
+        counts.append(sum("First" in text for text in encoded))
+    assert counts[0] == counts[1] > 0
 
 
 def test_size_estimate_is_never_too_small() -> None:
