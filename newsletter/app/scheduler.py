@@ -304,6 +304,7 @@ class _Newsletter:
     def _prepare(self, app: App) -> Callable[[], None]:
         """Build what a changed configuration needs; a delivery that has begun keeps the old."""
         bounces, transport, _ = BouncesRefresh(app), app.transport(), app.notes
+        _ = app.templates  # compiled now: broken ones are refused
         _ = [*mailboxes_of(app)]
         subscribers_file, publisher = SubscribersFileRefresh(app), app.publisher
 

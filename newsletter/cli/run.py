@@ -63,7 +63,7 @@ def run(
     begin_long_life()
     with open_app(config) as app:
         here = _reloading(app)
-        patiently(StoreWait(app.clock), lambda: app.publisher)
+        patiently(StoreWait(app.clock), lambda: (app.publisher, app.templates))
         refuse_copy(app.journal, app.store, config.name)
         at, days, zone = app.settings.schedule.at, app.settings.schedule.days, app.settings.timezone
         _log.info("running; emails are sent at %s (%s), %s", at, zone, days)

@@ -74,6 +74,7 @@ class PreviewBuilder:
     def _use(self, app: App, *, sync_readers: bool = True) -> None:
         try:
             publisher = app.publisher if sync_readers else app.unsynced_publisher
+            publisher.templates()  # compiled now, so that a wrong one leaves the last good letter
         except TemplateError as error:
             self.errors = find_template_errors(app.template_folder) or (error,)
         except ConfigurationError as error:
