@@ -282,9 +282,7 @@ def storable(text: str) -> str:
 
 def search_text(item: Item) -> str:
     """The text that a search looks through; a space before each word marks its beginning."""
-    keywords = map(
-        texts.tex_to_unicode, item.keywords
-    )  # as pages show them, which link to a search
+    keywords = map(texts.tex_to_unicode, item.keywords)  # as pages show them, with links to here
     text = " ".join((item.title, item.abstract, *item.authors, *keywords))
     return f" {fold(clean(text))}"
 

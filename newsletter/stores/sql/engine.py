@@ -104,11 +104,10 @@ class Database:
             pooled = self._kept.pop()
         except IndexError:  # the first of all, or other threads have the others
             pooled = self._engine.raw_connection()
-        try:
+        with contextlib.ExitStack() as failed:
+            failed.callback(pooled.close)  # the pool rolls it back
             yield pooled
-        except BaseException:
-            pooled.close()  # the pool rolls it back
-            raise
+            failed.pop_all()
         self._kept.append(pooled)
 
     def _explained(self) -> contextlib.AbstractContextManager[None]:

@@ -183,26 +183,23 @@ class ReaderQueries(MailEventQueries, Readers):
 
     @override
     def each_reader(self) -> Iterator[Reader]:
-        query, last = sa.select(*COLUMNS).order_by(READERS.id).limit(BATCH), 0
-        while True:
-            with self._database.reading() as connection:
-                rows = connection.execute(query.where(READERS.id > last)).all()
-            if not rows:
-                return
-            yield from map(reader_of, rows)
-            last = rows[-1].id
+        return map(reader_of, self._each_row(sa.select(*COLUMNS)))
 
     @override
     def followed_topics(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         query = sa.select(READERS.id, READERS.email, READERS.body)
-        query = query.where(READERS.status == "confirmed").order_by(READERS.id).limit(BATCH)
-        last = 0
+        rows = self._each_row(query.where(READERS.status == "confirmed"))
+        return ((row.email, topics) for row in rows if (topics := topics_of(row.body)))
+
+    def _each_row(self, query: sa.Select[Any]) -> Iterator[sa.Row[Any]]:
+        """The rows of a query for readers and their ids; between batches no transaction is open."""
+        query, last = query.order_by(READERS.id).limit(BATCH), 0
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(query.where(READERS.id > last)).all()
             if not rows:
                 return
-            yield from ((row.email, topics) for row in rows if (topics := topics_of(row.body)))
+            yield from rows
             last = rows[-1].id
 
     @override

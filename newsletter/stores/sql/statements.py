@@ -191,12 +191,17 @@ def lock(driver: Driver, statement: Statement, rows: Sequence[Sequence[object]])
 @lru_cache(maxsize=64)
 def _update_text(update: Update, dialect: sa.Dialect) -> str:
     """The update's text; on PostgreSQL it returns the rows for which it changed something."""
-    if not is_postgres(dialect):
-        return _sql_text(update, dialect)
-    return _sql_text(lambda _: update(dialect).returning(sa.literal_column("given.value")), dialect)
+    made: sa.ClauseElement = update(dialect)
+    if is_postgres(dialect):
+        made = update(dialect).returning(sa.literal_column("given.value"))
+    return _compiled(made, dialect)
 
 
 @lru_cache(maxsize=64)
 def _sql_text(statement: Statement, dialect: sa.Dialect) -> str:
-    made = statement(dialect).compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    return _compiled(statement(dialect), dialect)
+
+
+def _compiled(clause: sa.ClauseElement, dialect: sa.Dialect) -> str:
+    made = clause.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     return str(made).replace(_PARAMETER, "%s" if is_postgres(dialect) else "?")
