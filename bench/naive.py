@@ -1,7 +1,7 @@
 """The naive renderer: a letter as one template with loops, rendered in one pass."""
 
 from newsletter.letter.compiling import REASON_INDENT, shown_reason
-from newsletter.letter.inbox import topic_counts, topic_index
+from newsletter.letter.inbox import BETWEEN, index_entries, topic_counts
 from newsletter.letter.links import Links
 from newsletter.letter.views import paper_view, wrap
 from newsletter.model import BY_FILTER, OTHER, TOP, Edition, Issue, Publication, Summary
@@ -68,7 +68,7 @@ def in_one_pass(
     length: Summary = whole.summary
     names = (*(topic.name for topic in made.topics), OTHER, BY_FILTER)
     counts, without = topic_counts(whole, {name: place for place, name in enumerate(names)})
-    index = topic_index(counts, without, "today")
+    index = BETWEEN.join(index_entries(counts, without, "today"))
     return (
         make_environment(where, sources, autoescape=html)
         .get_template(name)

@@ -31,14 +31,6 @@ def paper_names(title: str) -> Names:
     return shorten(title, PREHEADER[1]), short_title(title, 40), short_title(title, 34)
 
 
-def name_papers(papers: Sequence[Names], total: int, width: int) -> tuple[str, int]:
-    """The first of a letter's papers by name, and how many more (``A, B +7``); how many are named.
-
-    ``width`` is the most characters: as many papers are named as fit, at most three.
-    """
-    return fitting_names(names_to_try(papers), total, width)
-
-
 def names_to_try(papers: Sequence[Names]) -> list[tuple[str, int]]:
     """The names of these papers that a subject tries, in this order; and how many they are of."""
     chosen = [(papers[:count], form) for form, count in _FORMS]
@@ -49,7 +41,11 @@ def names_to_try(papers: Sequence[Names]) -> list[tuple[str, int]]:
 
 
 def fitting_names(tries: Sequence[tuple[str, int]], total: int, width: int) -> tuple[str, int]:
-    """What :func:`name_papers` returns, of the names to try."""
+    """The first of a letter's papers by name, and how many more (``A, B +7``); how many are named.
+
+    ``tries`` are the :func:`names_to_try`, of which it takes the first that fits; ``width`` is the
+    most characters.
+    """
     for names, named in tries:
         line = f"{names} +{total - named}" if total > named else names
         if len(line) <= width:
@@ -113,17 +109,13 @@ def _topic_of(reason: str) -> str:
     return BY_FILTER if quotes_own_rule(reason) else name_reason(reason) or OTHER
 
 
-def topic_index(counts: Mapping[str, int], without: Sequence[str], when: str) -> str:
+def index_entries(counts: Mapping[str, int], without: Sequence[str], when: str) -> list[str]:
     """How many papers each topic has, in two lines on a phone: ``Agents 8 · Speech none today``.
 
+    These are the entries, to be joined by :data:`BETWEEN`.
     ``without`` are topics that have none; ``when`` is today or this week. What does not fit is
     counted. A single entry says no more than the masthead: then the index is empty.
     """
-    return BETWEEN.join(index_entries(counts, without, when))
-
-
-def index_entries(counts: Mapping[str, int], without: Sequence[str], when: str) -> list[str]:
-    """What stands between the dots of the :func:`topic_index`."""
     if len(counts) + len(without) <= 1:
         return []
     shown = [f"{name}\u00a0{count}" for name, count in counts.items()]

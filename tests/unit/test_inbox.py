@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.letter.inbox import (
+    BETWEEN,
     SUBJECT_WIDTH,
-    name_papers,
+    fitting_names,
+    index_entries,
+    names_to_try,
     paper_names,
     preheader,
     topic_counts,
-    topic_index,
 )
 from newsletter.model import BY_FILTER, BY_FILTER_BEFORE, TOP
 from newsletter.text import handle, short_title
@@ -78,7 +80,8 @@ def test_short_title_accepts_any_text(title: str, most: int) -> None:
 
 
 def names(*titles: str) -> tuple[str, int]:
-    return name_papers([paper_names(title) for title in titles][:3], len(titles), SUBJECT_WIDTH)
+    tries = names_to_try([paper_names(title) for title in titles][:3])
+    return fitting_names(tries, len(titles), SUBJECT_WIDTH)
 
 
 def test_subject_names_as_many_papers_as_fit() -> None:
@@ -128,10 +131,11 @@ def test_preheader_names_the_next_papers() -> None:
 def test_index_of_topics_fits_two_lines(
     counts: dict[str, int], without: list[str], index: str
 ) -> None:
-    line = topic_index(counts, without, "today")
+    line = BETWEEN.join(index_entries(counts, without, "today"))
     assert line.replace("\N{NO-BREAK SPACE}", " ") == index
     assert len(line) <= 92
-    assert len(topic_index({"wide " * 40: 1, **counts}, ["wide " * 40], "today")) <= 92
+    wide = index_entries({"wide " * 40: 1, **counts}, ["wide " * 40], "today")
+    assert len(BETWEEN.join(wide)) <= 92
 
 
 @pytest.mark.skipif(
@@ -142,7 +146,7 @@ def test_recorded_listings_make_good_lines() -> None:
     lists = [json.loads(path.read_bytes()) for path in sorted(RECORDED.glob("*.json"))]
     for entries in (each for each in lists if isinstance(each, list)):
         papers = [paper_names(" ".join(entry["paper"]["title"].split())) for entry in entries]
-        line, named = name_papers(papers[:3], len(papers), SUBJECT_WIDTH)
+        line, named = fitting_names(names_to_try(papers[:3]), len(papers), SUBJECT_WIDTH)
         assert len(line) <= SUBJECT_WIDTH
         assert named >= min(2, len(papers))
         assert 40 <= len(preheader(papers[named:], ABOUT)) <= 110
