@@ -40,24 +40,26 @@ def read_bytes(path: Path, configuration: str) -> bytes:
 
 
 def is_taken_in(store: Operator, content: bytes, topics: Collection[str]) -> bool:
-    """Whether a store took in a large file as it is now, with these names of topics.
-
-    A file with variables may mean something else than before.
-    """
-    if len(content) < LARGE or b"${" in content:
-        return False
-    return store.facts().get(TAKEN_IN) == _digest(content, topics)
+    """Whether a store took in a large file as it is now, with these names of topics."""
+    digest = _digest(content, topics)
+    return bool(digest) and store.facts().get(TAKEN_IN) == digest
 
 
 def record_taken_in(store: Operator, content: bytes, topics: Collection[str]) -> None:
     """Record that a store has taken in a file of any size."""
     digest = _digest(content, topics)
-    if store.facts().get(TAKEN_IN) != digest:
+    if store.facts().get(TAKEN_IN, "") != digest:
         store.record_fact(TAKEN_IN, digest)
 
 
 def _digest(content: bytes, topics: Collection[str]) -> str:
-    """A digest of what decides what a file means; another version may read it otherwise."""
+    """A digest of what decides what a file means; another version may read it otherwise.
+
+    Empty for a file that is always read again: it is small, or has variables, with which it may
+    mean something else than before.
+    """
+    if len(content) < LARGE or b"${" in content:
+        return ""
     digest = blake2b(content, digest_size=16)
     digest.update("\0".join((version("daily-papers-newsletter"), *sorted(topics))).encode())
     return digest.hexdigest()
